@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Each target is a line that calls a script or Meson; logic lives there.
+
+B       := build
+MESON   ?= meson
+JOBS    ?= $(shell nproc)
+
+.PHONY: all deps run test demo bench fuzz check cov tsan test-vm install docs clean distclean
+
+all: $(B)/rel/build.ninja ## build the programs into build/bin
+	@$(MESON) compile -C $(B)/rel -j $(JOBS) | grep -vE '^(INFO|ninja: (Entering|no work)|\[[0-9]+/)' || true
+	@$(MESON) compile -C $(B)/rel -j $(JOBS) >/dev/null
+	@mkdir -p $(B)/bin && for p in src/cli/reeve src/agent/reeve-agent; do \
+		[ -x $(B)/rel/$$p ] && ln -sf ../rel/$$p $(B)/bin/ || true; done
+
+deps: ## install the Debian packages that are missing
+	@packaging/install-deps
+
+$(B)/rel/build.ninja: | deps
+	@$(MESON) setup $(B)/rel -Dbuildtype=release -Db_ndebug=false >/dev/null
+
+$(B)/dev/build.ninja: | deps
+	@$(MESON) setup $(B)/dev -Dbuildtype=debugoptimized -Db_sanitize=address,undefined >/dev/null
+
+run: all ## install what is missing, build, watch this host in observe mode
+	@exec packaging/run
+
+test: all $(B)/dev/build.ninja ## everything this machine allows
+	@tests/run $(B)/dev $(B)/rel
+
+demo: all ## real attacks and their benign twins in a sandbox
+	@exec tests/demo/demo
+
+bench: all ## one JSON line a benchmark
+	@exec bench/run $(B)/rel
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+clean:
+	rm -rf $(B)

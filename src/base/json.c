@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <stdio.h>
+
+void rv_json_freep(json_t **value)
+{
+    json_decref(*value);
+    *value = NULL;
+}
+
+int rv_json_parse(struct rv_span text, json_t **ret_value, struct rv_json_error *reterr)
+{
+    json_error_t error;
+    json_t *value = json_loadb((const char *)text.data, text.len,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+
+    if (!value) {
+        if (reterr) {
+            *reterr = (struct rv_json_error){
+                .line = error.line < 1 ? 1 : (unsigned)error.line,
+                .column = error.column < 1 ? 1 : (unsigned)error.column,
+            };
+            (void)snprintf(reterr->message, sizeof(reterr->message), "%.159s", error.text);
+        }
+        return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
+    }
+    *ret_value = value;
+    return 0;
+}
+
+/** Length of the valid UTF-8 sequence at `at`, or 0 (RFC 3629: no overlongs, no surrogates). */
+static size_t utf8_sequence(const uint8_t *at, size_t left)
+{
+    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+
+    if (len == 0 || at[0] > 0xf4 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+void rv_json_add_string(struct rv_buf *buf, struct rv_span text)
+{
+    static const char *const short_escape[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r",
+    };
+
+    rv_buf_add_char(buf, '"');
+    for (size_t i = 0; i < text.len;) {
+        uint8_t c = text.data[i];
+        size_t len = utf8_sequence(text.data + i, text.len - i);
+
+        if (len == 0) {
+            rv_buf_add_str(buf, "\xef\xbf\xbd");
+            len = 1;
+        } else if (c == '"' || c == '\\') {
+            rv_buf_add_char(buf, '\\');
+            rv_buf_add_char(buf, (char)c);
+        } else if (c < 0x20 && c < RV_COUNT(short_escape) && short_escape[c]) {
+            rv_buf_add_str(buf, short_escape[c]);
+        } else if (c < 0x20) {
+            rv_buf_addf(buf, "\\u%04x", c);
+        } else {
+            rv_buf_add(buf, text.data + i, len);
+        }
+        i += len;
+    }
+    rv_buf_add_char(buf, '"');
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int canonical_object(struct rv_buf *buf, const json_t *object)
+{
+    RV_AUTO(rv_freep) const char **keys = NULL;
+    size_t count = json_object_size(object), at = 0;
+    json_t *members = (json_t *)(uintptr_t)object; /* jansson iterates only what is not const */
+
+    keys = calloc(count + 1, sizeof(*keys));
+    if (!keys)
+        return -ENOMEM;
+    for (void *it = json_object_iter(members); it; it = json_object_iter_next(members, it))
+        keys[at++] = json_object_iter_key(it);
+    qsort(keys, count, sizeof(*keys), compare_keys);
+
+    rv_buf_add_char(buf, '{');
+    for (size_t i = 0; i < count; i++) {
+        int r;
+
+        if (i > 0)
+            rv_buf_add_char(buf, ',');
+        rv_json_add_string(buf, rv_span_str(keys[i]));
+        rv_buf_add_char(buf, ':');
+        r = rv_json_canonical(buf, json_object_get(object, keys[i]));
+        if (r < 0)
+            return r;
+    }
+    rv_buf_add_char(buf, '}');
+    return 0;
+}
+
+int rv_json_canonical(struct rv_buf *buf, const json_t *value)
+{
+    int r;
+
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        r = canonical_object(buf, value);
+        if (r < 0)
+            return r;
+        break;
+    case JSON_ARRAY:
+        rv_buf_add_char(buf, '[');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            if (i > 0)
+                rv_buf_add_char(buf, ',');
+            r = rv_json_canonical(buf, json_array_get(value, i));
+            if (r < 0)
+                return r;
+        }
+        rv_buf_add_char(buf, ']');
+        break;
+    case JSON_STRING:
+        rv_json_add_string(buf, rv_span(json_string_value(value), json_string_length(value)));
+        break;
+    case JSON_INTEGER:
+        rv_buf_addf(buf, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_REAL:
+        return -EDOM;
+    case JSON_TRUE:
+        rv_buf_add_str(buf, "true");
+        break;
+    case JSON_FALSE:
+        rv_buf_add_str(buf, "false");
+        break;
+    case JSON_NULL:
+        rv_buf_add_str(buf, "null");
+        break;
+    }
+    return buf->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli/command.h  `reeve NOUN [VERB]`: one row a sub-command, one file a row
+ * (cmd/<noun>/<verb>.c, or cmd/<noun>.c for a noun without verbs).
+ * Exit status: 0 yes, 1 no (denied, not verified, tests failed), 2 could not tell (usage, error).
+ */
+#pragma once
+
+#include "base/base.h"
+
+enum rv_exit { RV_EXIT_YES = 0, RV_EXIT_NO = 1, RV_EXIT_ERROR = 2 };
+
+struct rv_command {
+    const char *noun;
+    const char *verb;     /* NULL: the noun stands alone */
+    const char *operands; /* for the usage line, such as "DIR [--key FILE]" */
+    const char *summary;  /* one line, no full stop */
+    /** argv[0] is the verb (or the noun). @return an enum rv_exit. */
+    int (*run)(int argc, char **argv);
+};
+
+/** One line a command: RV_COMMAND(noun, verb, "operands", "summary"); RV_COMMAND_ALONE likewise. */
+#define RV_COMMANDS(COMMAND, ALONE) ALONE(version, "", "print the version")
+
+#define RV_COMMAND_PROTOTYPE(noun, verb, operands, summary)                                        \
+    int cmd_##noun##_##verb(int argc, char **argv);
+#define RV_COMMAND_ALONE_PROTOTYPE(noun, operands, summary) int cmd_##noun(int argc, char **argv);
+RV_COMMANDS(RV_COMMAND_PROTOTYPE, RV_COMMAND_ALONE_PROTOTYPE)
