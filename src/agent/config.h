@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file agent/config.h  What reeve-agent can be told: one table, from which the struct, the parser,
+ * --check, --dump and reeve-agent.conf(5) follow.
+ */
+#pragma once
+
+#include "base/config.h"
+
+enum rv_mode { RV_MODE_OBSERVE = 0, RV_MODE_ENFORCE };
+
+/* K(kind, member, "key", "default", min, max, choices, "help") */
+#define RV_AGENT_CONFIG(K)                                                                         \
+    K(CHOICE, mode, "mode", "observe", 0, 0, rv_mode_names,                                        \
+      "What Reeve may do: watch and say, or act as the policy says.")                              \
+    K(STRING, policy, "policy", "/usr/share/reeve/policies/baseline", 0, 0, NULL,                  \
+      "Folder of the policy bundle.")                                                              \
+    K(STRING, model, "model", "", 0, 0, NULL,                                                      \
+      "Model package that scores beside the built-in baseline; empty for the baseline alone.")     \
+    K(STRING, runtime_dir, "runtime_dir", "/run/reeve", 0, 0, NULL,                                \
+      "Folder of the control socket.")                                                             \
+    K(STRING, state_dir, "state_dir", "/var/lib/reeve", 0, 0, NULL,                                \
+      "Folder of the log, its key and what was learnt of this host.")                              \
+    K(STRING, user, "user", "reeve", 0, 0, NULL,                                                   \
+      "User that the judge runs as. If there is none of that name, nobody.")                       \
+    K(STRING, group, "group", "", 0, 0, NULL,                                                      \
+      "Group that may connect to the control socket beside root. Empty: root alone.")              \
+    K(LIST, scope, "scope.cgroup", "", 0, 0, NULL,                                                 \
+      "Path of a cgroup (v2) to watch, with those below it. None: the whole machine.")             \
+    K(LIST, read_watch, "watch.read",                                                              \
+      "/etc/shadow /etc/gshadow /etc/sudoers /etc/ssh/ /root/.ssh/ /root/.aws/ /root/.kube/ "      \
+      "/root/.docker/ /root/.gnupg/ /var/run/secrets/ /etc/kubernetes/ /etc/krb5.keytab",          \
+      0, 0, NULL,                                                                                  \
+      "File, or folder when it ends in a slash, whose reads are watched; writes always are.")      \
+    K(LIST, deep, "watch.deep", "", 0, 0, NULL,                                                    \
+      "Path of a cgroup (v2) whose system calls are watched one by one. This costs: see "          \
+      "reeve doctor.")                                                                             \
+    K(U64, ring_kib, "ring.size_kib", "8192", 64, 1048576, NULL,                                   \
+      "Size of the ring from the kernel, in KiB; a power of two.")                                 \
+    K(U64, risk_min, "record.risk_min", "400", 1, 1000, NULL,                                      \
+      "Verdicts of at least this risk go to the log even if no policy speaks.")                    \
+    K(BOOL, segments, "record.segments", "no", 0, 0, NULL,                                         \
+      "Whether all events are kept on disk, in segments below the state folder.")                  \
+    K(U64, segment_mib, "record.segment_mib", "64", 1, 4096, NULL,                                 \
+      "Size at which a segment is closed and its digest logged, in MiB.")                          \
+    K(U64, segments_kept, "record.segments_kept", "8", 1, 100000, NULL,                            \
+      "Closed segments kept; the oldest are removed.")                                             \
+    K(BOOL, learn, "learn", "yes", 0, 0, NULL,                                                     \
+      "Whether the baseline of this host goes on learning.")                                       \
+    K(U64, processes_max, "processes_max", "32768", 256, 1048576, NULL,                            \
+      "Processes whose state is kept; beyond it the longest idle are forgotten.")                  \
+    K(U64, restart_ms_max, "judge.restart_ms_max", "30000", 100, 600000, NULL,                     \
+      "Longest pause before a dead judge is started again, in milliseconds.")                      \
+    K(CHOICE, log_level, "log_level", "notice", 0, 0, rv_log_level_names,                          \
+      "How much is said on standard error.")
+
+#define RV_CONFIG_CTYPE_CHOICE unsigned
+#define RV_CONFIG_CTYPE_STRING char *
+#define RV_CONFIG_CTYPE_U64    uint64_t
+#define RV_CONFIG_CTYPE_BOOL   bool
+#define RV_CONFIG_CTYPE_LIST   struct rv_config_list
+
+struct rv_agent_config {
+#define RV_CONFIG_MEMBER(kind, member, ...) RV_CONFIG_CTYPE_##kind member;
+    RV_AGENT_CONFIG(RV_CONFIG_MEMBER)
+#undef RV_CONFIG_MEMBER
+};
+
+extern const struct rv_config_key rv_agent_config_keys[];
+
+/**
+ * Defaults, then the file, then the `--set` lines.
+ * @param path    NULL: /etc/reeve/reeve-agent.conf, which may be absent.
+ * @return 0, or -errno after saying on standard error what is wrong, where.
+ */
+RV_MUST_CHECK int rv_agent_config_load(struct rv_agent_config *config, const char *path,
+                                       const char *const *sets, size_t set_count);
+void rv_agent_config_done(struct rv_agent_config *config);
