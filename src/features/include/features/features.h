@@ -29,7 +29,7 @@ struct rv_features_options {
 };
 
 /** A program path, kept once. `path` ends in NUL; the path "" stands for "not known". */
-struct rv_program {
+struct rv_executable {
     const char *path;
     uint32_t path_len;  /* bytes kept; at most RV_EVENT_PATH_MAX */
     uint64_t hash;      /* of the whole path: names the program across reboots */
@@ -55,8 +55,8 @@ enum rv_process_state {
 struct rv_process {
     struct rv_process_key key;
     const struct rv_process *parent;  /* NULL at the top, or when not known */
-    const struct rv_program *program; /* what runs */
-    const struct rv_program *script;  /* what the caller named, when that is a script; else NULL */
+    const struct rv_executable *program; /* what runs */
+    const struct rv_executable *script;  /* what the caller named, when that is a script; else NULL */
     const struct rv_workload *workload;
     uint64_t fork_boot_ns, exec_boot_ns; /* exec_boot_ns 0: runs its parent's program since fork */
     uint64_t inode;                      /* of the program */
