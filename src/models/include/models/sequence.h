@@ -27,7 +27,7 @@ struct rv_sequence_reason {
 RV_MUST_CHECK int rv_sequence_train(struct rv_sequence_model **ret_model,
                                     const struct rv_sequences *normal,
                                     const struct rv_sequences *attack,
-                                    const struct rv_train_options *options);
+                                    const struct rv_task_options *options);
 RV_MUST_CHECK int rv_sequence_score(const struct rv_sequence_model *model, const uint16_t *calls,
                                     size_t count, struct rv_score *ret_score);
 /** At most `room` reasons into `reasons`. @return how many. */

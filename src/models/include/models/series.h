@@ -20,7 +20,7 @@ struct rv_series_reason {
 RV_MUST_CHECK int rv_series_train(struct rv_series_model **ret_model,
                                   const struct rv_series_set *normal,
                                   const struct rv_series_set *attack,
-                                  const struct rv_train_options *options,
+                                  const struct rv_task_options *options,
                                   struct rv_dataset_error *reterr);
 /**
  * Score every row, from past and present rows only.

@@ -13,7 +13,7 @@ struct rv_progress {
     void *context;
 };
 
-struct rv_train_options {
+struct rv_task_options {
     uint64_t seed;
     struct rv_progress progress;
 };

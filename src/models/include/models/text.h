@@ -19,7 +19,7 @@ struct rv_text_reason {
 
 RV_MUST_CHECK int rv_text_train(struct rv_text_model **ret_model, const struct rv_lines *normal,
                                 const struct rv_lines *attack,
-                                const struct rv_train_options *options);
+                                const struct rv_task_options *options);
 RV_MUST_CHECK int rv_text_score(const struct rv_text_model *model, struct rv_span line,
                                 struct rv_score *ret_score);
 size_t rv_text_explain(const struct rv_text_model *model, struct rv_span line,
