@@ -7,7 +7,8 @@
  *
  * Whatever bytes a forest was made from, evaluation ends, stays in bounds and does not overflow:
  * children come after their parent (no loops), every index is checked once when it is made, and
- * |base| + trees * |leaf| stays below 2^48 (models/forest.c proves it, proofs/forest enumerates it).
+ * |base| + trees * |leaf| stays below 2^48 (models/forest.c proves it, proofs/forest enumerates
+ * it).
  */
 #pragma once
 
@@ -18,7 +19,7 @@
 #define RV_FOREST_NODES_MAX ((uint32_t)1 << 20) /* of all trees together */
 #define RV_FOREST_DEPTH_MAX ((uint32_t)32)      /* splits on the longest path */
 #define RV_FOREST_LEAF      ((int32_t)-1)
-#define RV_FOREST_BASE_MAX  ((int64_t)1 << 47)  /* of |base_q16| */
+#define RV_FOREST_BASE_MAX  ((int64_t)1 << 47) /* of |base_q16| */
 
 struct rv_forest;
 
@@ -27,7 +28,7 @@ struct rv_forest_node {
     int32_t feature; /* RV_FOREST_LEAF, or 0..width-1 */
     int32_t value;   /* a split: go left if row[feature] < value; a leaf: what it adds, Q16.16 */
     uint32_t left, right; /* indices within the tree; 0 in a leaf */
-    float cover;     /* training weight that reached the node; finite, >= 0; only reasons use it */
+    float cover; /* training weight that reached the node; finite, >= 0; only reasons use it */
 };
 
 /** What a forest is made of; borrowed for the call. */

@@ -70,8 +70,8 @@ RV_MUST_CHECK int rv_package_add(struct rv_package_writer *writer, const char *n
 /** Add the "manifest": integers only (rates in ppm, scores in Q16.16). @return also -EDOM. */
 RV_MUST_CHECK int rv_package_add_manifest(struct rv_package_writer *writer, const json_t *manifest);
 /** Append the file's bytes. @return 0; -EINVAL without a manifest; -EFBIG; -ENOMEM. */
-RV_MUST_CHECK int rv_package_finish(const struct rv_package_writer *writer, struct rv_span signature,
-                                    struct rv_buf *buf);
+RV_MUST_CHECK int rv_package_finish(const struct rv_package_writer *writer,
+                                    struct rv_span signature, struct rv_buf *buf);
 
 /**
  * What every manifest holds; trainers add members of their own beside these.

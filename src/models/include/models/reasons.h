@@ -53,5 +53,4 @@ enum rv_reach_right { RV_REACH_FREE = 0, RV_REACH_RAISE, RV_REACH_LOWER, RV_REAC
  * @param rights `width` values.
  */
 void rv_forest_reach(const struct rv_forest *forest, const int32_t *row,
-                     const enum rv_reach_right *rights, int64_t *ret_min_q16,
-                     int64_t *ret_max_q16);
+                     const enum rv_reach_right *rights, int64_t *ret_min_q16, int64_t *ret_max_q16);

@@ -23,16 +23,17 @@ enum rv_train_loss { RV_TRAIN_LOGISTIC = 0, RV_TRAIN_SQUARED };
 struct rv_train_options {
     enum rv_train_engine engine;
     enum rv_train_loss loss;
-    uint32_t trees;     /* 1..RV_FOREST_TREES_MAX */
-    uint32_t depth;     /* 1..12 */
-    uint32_t bins;      /* 2..1024; candidate thresholds a feature */
-    double eta;         /* (0, 1] */
-    double lambda;      /* >= 0: L2 on leaves */
-    double gamma;       /* >= 0: least gain of a split */
+    uint32_t trees;          /* 1..RV_FOREST_TREES_MAX */
+    uint32_t depth;          /* 1..12 */
+    uint32_t bins;           /* 2..1024; candidate thresholds a feature */
+    double eta;              /* (0, 1] */
+    double lambda;           /* >= 0: L2 on leaves */
+    double gamma;            /* >= 0: least gain of a split */
     double child_weight_min; /* least hessian in a child */
-    double subsample;   /* (0, 1]: share of rows a tree sees */
-    double colsample;   /* (0, 1]: share of features a tree sees */
-    const int8_t *monotone; /* width values: +1 score may only rise with the feature, -1, 0; NULL: 0 */
+    double subsample;        /* (0, 1]: share of rows a tree sees */
+    double colsample;        /* (0, 1]: share of features a tree sees */
+    const int8_t
+        *monotone; /* width values: +1 score may only rise with the feature, -1, 0; NULL: 0 */
     uint64_t seed;
     /** Called after each tree if set; a true answer stops early and keeps the trees so far. */
     bool (*progress)(void *user, uint32_t trees_done, uint32_t trees);

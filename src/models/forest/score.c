@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scores. Single rows walk trees that were padded to perfect ones: a step is four instructions
+ * (load feature, load value, compare, add with carry) and never mispredicts, and since sums are
+ * integers, trees may be summed in any order: here by depth, so that each loop's length is a
+ * constant. Batches go 16 rows at a time: a tree's splits are compared for all rows at once and
+ * its leaves are selected bottom-up, which needs no gather.
+ */
+#include "forest_private.h"
+
+#define SIGN_BIT 0x80000000U
+
+/* ---- Packing ---- */
+
+struct packing {
+    const struct rv_forest_node *tree;
+    struct packed_split *splits;
+    int32_t *leaves;
+    uint32_t depth;
+};
+
+/* Put the subtree of `node` at heap slot `at`, `level` splits below the root. */
+static void pack_subtree(const struct packing *packing, uint32_t node, uint32_t at, uint32_t level)
+{
+    const struct rv_forest_node *from = &packing->tree[node];
+
+    if (level == packing->depth) {
+        packing->leaves[at - ((uint32_t)1 << level)] = from->value;
+        return;
+    }
+    if (from->feature == RV_FOREST_LEAF) { /* pad: both ways lead to the same leaf */
+        packing->splits[at] = (struct packed_split){ 0, 0 };
+        pack_subtree(packing, node, 2 * at, level + 1);
+        pack_subtree(packing, node, 2 * at + 1, level + 1);
+        return;
+    }
+    packing->splits[at].value = (uint32_t)from->value ^ SIGN_BIT;
+    packing->splits[at].feature = (uint32_t)from->feature;
+    pack_subtree(packing, from->right, 2 * at, level + 1);
+    pack_subtree(packing, from->left, 2 * at + 1, level + 1);
+}
+
+static int pack_group(struct rv_forest *forest, uint32_t depth)
+{
+    struct packed_group *group = &forest->groups[depth];
+    size_t slots = (size_t)1 << depth;
+    size_t next = 0;
+
+    for (size_t i = 0; i < forest->tree_count; i++)
+        group->tree_count += forest->tree_depths[i] == depth;
+    if (group->tree_count == 0)
+        return 0;
+    group->splits =
+        aligned_alloc(64, (group->tree_count * slots * sizeof(*group->splits) + 63) & ~(size_t)63);
+    group->leaves = calloc(group->tree_count * slots, sizeof(*group->leaves));
+    if (!group->splits || !group->leaves)
+        return -ENOMEM;
+    for (size_t i = 0; i < forest->tree_count; i++) {
+        struct packing packing = { forest_tree(forest, i), group->splits + next,
+                                   group->leaves + next, depth };
+
+        if (forest->tree_depths[i] != depth)
+            continue;
+        packing.splits[0] = (struct packed_split){ 0, 0 };
+        pack_subtree(&packing, 0, 1, 0);
+        next += slots;
+    }
+    return 0;
+}
+
+int forest_pack(struct rv_forest *forest)
+{
+    for (uint32_t depth = 0; depth <= PACKED_DEPTH_MAX; depth++) {
+        int r = pack_group(forest, depth);
+
+        if (r < 0)
+            return r;
+    }
+    forest->deep_trees = calloc(forest->tree_count + 1, sizeof(*forest->deep_trees));
+    if (!forest->deep_trees)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        if (forest->tree_depths[i] > PACKED_DEPTH_MAX)
+            forest->deep_trees[forest->deep_count++] = i;
+    }
+    return 0;
+}
+
+void forest_unpack(struct rv_forest *forest)
+{
+    for (size_t i = 0; i < RV_COUNT(forest->groups); i++) {
+        free(forest->groups[i].splits);
+        free(forest->groups[i].leaves);
+    }
+    free(forest->deep_trees);
+}
+
+/* ---- One row ---- */
+
+int64_t rv_forest_score_plain(const struct rv_forest *forest, const int32_t *row)
+{
+    int64_t sum = forest->base_q16;
+
+    for (size_t i = 0; i < forest->tree_count; i++)
+        sum += forest_leaf(forest_tree(forest, i), row)->value;
+    return sum;
+}
+
+static inline __attribute__((always_inline)) int64_t
+score_group(const struct packed_group *group, const int32_t *row, const uint32_t depth)
+{
+    const struct packed_split *splits = group->splits;
+    const int32_t *leaves = group->leaves;
+    const size_t slots = (size_t)1 << depth;
+    int64_t sum = 0;
+
+    for (uint32_t i = 0; i < group->tree_count; i++) {
+        uint64_t at = 1;
+
+#pragma GCC unroll 8
+        for (uint32_t level = 0; level < depth; level++) {
+            uint32_t value = (uint32_t)row[splits[at].feature] ^ SIGN_BIT;
+
+            at = at + at + (value < splits[at].value);
+        }
+        sum += leaves[at - slots];
+        splits += slots;
+        leaves += slots;
+    }
+    return sum;
+}
+
+int64_t rv_forest_score(const struct rv_forest *forest, const int32_t *row)
+{
+    const struct packed_group *groups = forest->groups;
+    int64_t sum = forest->base_q16;
+
+    /* One call a depth: each is compiled with its own constant. */
+    sum += score_group(&groups[0], row, 0);
+    sum += score_group(&groups[1], row, 1);
+    sum += score_group(&groups[2], row, 2);
+    sum += score_group(&groups[3], row, 3);
+    sum += score_group(&groups[4], row, 4);
+    sum += score_group(&groups[5], row, 5);
+    sum += score_group(&groups[6], row, 6);
+    sum += score_group(&groups[7], row, 7);
+    sum += score_group(&groups[8], row, 8);
+    for (size_t i = 0; i < forest->deep_count; i++)
+        sum += forest_leaf(forest_tree(forest, forest->deep_trees[i]), row)->value;
+    return sum;
+}
+
+/* ---- Many rows ---- */
+
+void rv_forest_score_rows(const struct rv_forest *forest, const int32_t *rows, size_t count,
+                          int64_t *ret_scores)
+{
+    for (size_t i = 0; i < count; i++)
+        ret_scores[i] = rv_forest_score(forest, rows + i * forest->width);
+}
