@@ -44,6 +44,7 @@ struct rv_event_addr {
 #define RV_EVENT_F_INLINE   2U /* seen before the fact, by a hook that can refuse */
 #define RV_EVENT_F_DENIED   4U /* the kernel answered the caller with a refusal */
 #define RV_EVENT_F_KTHREAD  8U
+#define RV_EVENT_F_USER_MEMORY 16U /* a string comes from the caller's memory, which may change */
 
 /** The header of every event: who, where, when. 88 bytes. */
 struct rv_event {
@@ -150,7 +151,7 @@ struct rv_event {
     F(U64, target_start_boot_ns, "with target_tgid: the target's process key")                     \
     F(STR, target_path, "the target's program, empty when not known")                              \
     F(U32, target_tgid, "process id of the target")                                                \
-    F(U32, request, "ptrace(2) request; 0xffff: process_vm_writev or /proc/pid/mem")
+    F(U32, request, "ptrace(2) request; 0xffff: wrote, 0xfffe: read its memory without ptrace(2)")
 
 #define RV_FIELDS_process_signal(F)                                                                \
     F(U64, target_start_boot_ns, "with target_tgid: the target's process key")                     \
@@ -216,7 +217,7 @@ struct rv_event {
     F(U32, new_uid, "owner after")                                                                 \
     F(U32, old_gid, "group before")                                                                \
     F(U32, new_gid, "group after")                                                                 \
-    F(U32, changed, "1: mode, 2: owner, 3: both")
+    F(U32, changed, "bits: 1 mode, 2 owner, 4 security attribute (file capabilities, labels)")
 
 #define RV_FIELDS_file_truncate(F)                                                                 \
     F(U64, inode, "inode of the file")                                                             \
@@ -266,6 +267,8 @@ struct rv_event {
 #define RV_LOSS_JUDGE     2U /* the judge was away */
 #define RV_LOSS_TOO_LONG  3U /* an event did not fit its bounds */
 #define RV_LOSS_STATE     4U /* kernel-side state table full */
+#define RV_LOSS_BUSY      5U /* an event came up while the same cpu was describing another */
+#define RV_LOSS_INVALID   6U /* a record in the ring was not a well-formed event */
 
 #define RV_FIELDS_loss(F)                                                                          \
     F(U64, count, "events lost since the last report of this ring, type and cause")                \

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file bpf/identity.h  A process's credentials and namespaces, remembered and compared.
+ *
+ * Instead of a hook on each of the dozen system calls that change them, every event of a thread
+ * compares them with what was seen last. It costs a few loads, sits on no system call path, and
+ * sees what no system call did: an exploit that wrote new credentials into the kernel.
+ */
+#pragma once
+
+#include "bpf/sensor.h"
+
+/** What a thread looked like at its last event. */
+struct rv_identity {
+    __u64 caps;
+    __u64 user_ns; /* kernel addresses, compared only */
+    __u64 mnt_ns, pid_ns, net_ns, uts_ns, ipc_ns, cgroup_ns;
+    __u32 uid, euid, gid, egid;
+    __u32 known;
+    __u32 entering; /* a setns(2) is under way: operation 2, else unshare(2) */
+    __u64 new_inode; /* file under creation: its address, number, owner and mode */
+    __u64 new_ino;
+    __u32 new_dev, new_uid, new_mode;
+    __u32 nothing;
+};
+
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct rv_identity);
+} rv_identities SEC(".maps");
+
+#define RV_CLONE_NEWNS     0x00020000ULL
+#define RV_CLONE_NEWCGROUP 0x02000000ULL
+#define RV_CLONE_NEWUTS    0x04000000ULL
+#define RV_CLONE_NEWIPC    0x08000000ULL
+#define RV_CLONE_NEWUSER   0x10000000ULL
+#define RV_CLONE_NEWPID    0x20000000ULL
+#define RV_CLONE_NEWNET    0x40000000ULL
+
+RV_INLINE void rv_identity_read(struct rv_identity *now, const struct task_struct *task)
+{
+    const struct cred *cred = BPF_CORE_READ(task, real_cred);
+    const struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
+
+    bpf_core_read(&now->caps, sizeof(now->caps), &cred->cap_effective);
+    now->uid = BPF_CORE_READ(cred, uid.val);
+    now->euid = BPF_CORE_READ(cred, euid.val);
+    now->gid = BPF_CORE_READ(cred, gid.val);
+    now->egid = BPF_CORE_READ(cred, egid.val);
+    now->user_ns = (__u64)BPF_CORE_READ(cred, user_ns);
+    if (!ns)
+        return; /* exiting */
+    now->mnt_ns = (__u64)BPF_CORE_READ(ns, mnt_ns);
+    now->pid_ns = (__u64)BPF_CORE_READ(ns, pid_ns_for_children);
+    now->net_ns = (__u64)BPF_CORE_READ(ns, net_ns);
+    now->uts_ns = (__u64)BPF_CORE_READ(ns, uts_ns);
+    now->ipc_ns = (__u64)BPF_CORE_READ(ns, ipc_ns);
+    now->cgroup_ns = (__u64)BPF_CORE_READ(ns, cgroup_ns);
+}
+
+/** CLONE_NEW* bits of the namespaces in which two differ. */
+RV_INLINE __u64 rv_identity_ns_changed(const struct rv_identity *a, const struct rv_identity *b)
+{
+    return (a->user_ns != b->user_ns ? RV_CLONE_NEWUSER : 0) |
+           (a->mnt_ns != b->mnt_ns ? RV_CLONE_NEWNS : 0) |
+           (a->pid_ns != b->pid_ns ? RV_CLONE_NEWPID : 0) |
+           (a->net_ns != b->net_ns ? RV_CLONE_NEWNET : 0) |
+           (a->uts_ns != b->uts_ns ? RV_CLONE_NEWUTS : 0) |
+           (a->ipc_ns != b->ipc_ns ? RV_CLONE_NEWIPC : 0) |
+           (a->cgroup_ns != b->cgroup_ns ? RV_CLONE_NEWCGROUP : 0);
+}
+
+RV_INLINE bool rv_identity_cred_changed(const struct rv_identity *a, const struct rv_identity *b)
+{
+    return a->uid != b->uid || a->euid != b->euid || a->egid != b->egid || a->gid != b->gid ||
+           a->caps != b->caps;
+}
+
+static __noinline int rv_send_cred(struct task_struct *task, const struct rv_identity *before,
+                                   const struct rv_identity *now)
+{
+    struct rv_scratch *scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_CRED, process_cred, task);
+    struct rv_event_process_cred *event;
+
+    if (!scratch)
+        return 0;
+    event = RV_BODY(scratch, process_cred);
+    event->old_caps = before->caps;
+    event->new_caps = now->caps;
+    event->old_uid = before->uid;
+    event->new_uid = now->uid;
+    event->old_euid = before->euid;
+    event->new_euid = now->euid;
+    event->old_egid = before->egid;
+    event->new_egid = now->egid;
+    rv_send(scratch, RV_RING_MAIN);
+    return 0;
+}
+
+static __noinline int rv_send_namespace(struct task_struct *task, __u64 changed, __u32 operation)
+{
+    struct rv_scratch *scratch = RV_BEGIN(RV_SCRATCH_TASK, NAMESPACE, namespace, task);
+
+    if (!scratch)
+        return 0;
+    RV_BODY(scratch, namespace)->namespaces = changed;
+    RV_BODY(scratch, namespace)->operation = operation;
+    rv_send(scratch, RV_RING_MAIN);
+    return 0;
+}
+
+enum rv_identity_why {
+    RV_IDENTITY_EVENT, /* report what changed */
+    RV_IDENTITY_EXEC,  /* the exec event itself carries a set-user-id change */
+};
+
+/**
+ * Compare a thread with what it was, report differences, remember. Not between rv_begin() and
+ * rv_send(). `task` must be the current one.
+ */
+RV_INLINE struct rv_identity *rv_identity_check(struct task_struct *task, enum rv_identity_why why)
+{
+    struct rv_identity *before =
+        bpf_task_storage_get(&rv_identities, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct rv_identity now = { 0 };
+    __u64 changed;
+
+    if (!before)
+        return NULL;
+    rv_identity_read(&now, task);
+    if (before->known) {
+        if (now.mnt_ns) {
+            changed = rv_identity_ns_changed(before, &now);
+            if (changed)
+                rv_send_namespace(task, changed, before->entering ? 2 : 1);
+        } else { /* exiting: the namespaces are gone */
+            now.mnt_ns = before->mnt_ns;
+            now.pid_ns = before->pid_ns;
+            now.net_ns = before->net_ns;
+            now.uts_ns = before->uts_ns;
+            now.ipc_ns = before->ipc_ns;
+            now.cgroup_ns = before->cgroup_ns;
+        }
+        if (why == RV_IDENTITY_EVENT ? rv_identity_cred_changed(before, &now)
+                                     : before->uid != now.uid)
+            rv_send_cred(task, before, &now);
+    }
+    before->caps = now.caps;
+    before->user_ns = now.user_ns;
+    before->mnt_ns = now.mnt_ns;
+    before->pid_ns = now.pid_ns;
+    before->net_ns = now.net_ns;
+    before->uts_ns = now.uts_ns;
+    before->ipc_ns = now.ipc_ns;
+    before->cgroup_ns = now.cgroup_ns;
+    before->uid = now.uid;
+    before->euid = now.euid;
+    before->gid = now.gid;
+    before->egid = now.egid;
+    before->known = 1;
+    before->entering = 0;
+    return before;
+}

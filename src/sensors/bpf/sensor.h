@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file bpf/sensor.h  What every sensor's BPF program shares: whom to watch, building an event in
+ * scratch, paths, sending it, counting what is lost.
+ *
+ * A program does: rv_watched() → rv_begin() → fill the body, rv_put_*() → rv_send(). Between
+ * rv_begin() and rv_send() or rv_drop() nothing may return. Maps are defined once, in
+ * maps.bpf.c; each program file is linked with it (bpftool gen object).
+ *
+ * Verifier notes: an index into a map value is masked by RV_MASK just before its use, because
+ * compilers remove a mask that they can prove to be redundant and 6.1 needs to see it.
+ */
+#pragma once
+
+#include "bpf/kernel.h"
+
+#include "bpf/wire.h"
+#include "event/table.h"
+
+/* ---- Scratch: an event under construction, one a cpu and context ---- */
+#define RV_SCRATCH_SLACK 4096                    /* a string may be copied past the end, then cut */
+#define RV_WALK_SIZE     (RV_EVENT_PATH_MAX * 2) /* paths are built from their end */
+#define RV_STRING_MASK   2047U                   /* longest string field + 1, a power of two - 1 */
+
+enum { RV_SCRATCH_TASK, RV_SCRATCH_NET, RV_SCRATCH_COUNT };
+
+struct rv_scratch {
+    __u32 busy;
+    __u32 used;    /* bytes of the event so far, strings included */
+    __u32 row;     /* of the counters: this cpu */
+    __u32 nothing;
+    union {
+        struct rv_event header;
+        __u8 bytes[RV_EVENT_SIZE_MAX];
+    };
+    __u8 slack[RV_SCRATCH_SLACK];
+    __u8 walk[RV_WALK_SIZE];
+};
+
+/* ---- Maps, defined in maps.bpf.c ---- */
+#ifdef RV_DEFINE_MAPS
+#define RV_MAP
+#else
+#define RV_MAP extern
+#endif
+
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 8 * 1024 * 1024);
+} rv_ring SEC(".maps");
+
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 256 * 1024);
+} rv_urgent SEC(".maps");
+
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, RV_WIRE_CPUS);
+    __type(key, __u32);
+    __type(value, struct rv_wire_counters);
+} rv_counters SEC(".maps");
+
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, RV_SCRATCH_COUNT);
+    __type(key, __u32);
+    __type(value, struct rv_scratch);
+} rv_scratches SEC(".maps");
+
+/* Watched cgroups (v2 ids). Filled and frozen before attaching. */
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_RDONLY_PROG);
+    __uint(max_entries, 64);
+    __type(key, __u64);
+    __type(value, __u32);
+} rv_scope SEC(".maps");
+
+/* What was reported lately: said once in a window. Full: the oldest is forgotten, so an event is
+ * said twice, never lost. */
+struct rv_said {
+    __u64 process; /* start_boot_ns */
+    __u64 object;  /* inode, address, ... */
+    __u32 dev;
+    __u32 what;
+};
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 32768);
+    __type(key, struct rv_said);
+    __type(value, __u64);
+} rv_said_before SEC(".maps");
+
+/* Set by the loader before load; frozen. */
+#ifdef RV_DEFINE_MAPS
+const volatile struct rv_wire_settings rv_settings = { 0 };
+#else
+extern const volatile struct rv_wire_settings rv_settings;
+#endif
+
+/* ---- Small helpers ---- */
+#define RV_MASK(variable, mask) asm volatile("%0 &= %1" : "+r"(variable) : "i"(mask))
+#define RV_INLINE               static __always_inline
+#define RV_PAST_OF(pointer, type, member)                                                          \
+    ((type *)((void *)(pointer)-bpf_core_field_offset(type, member)))
+
+/** The kernel's dev_t as events carry it: it already is major << 20 | minor. */
+RV_INLINE __u32 rv_dev(const struct super_block *sb)
+{
+    return BPF_CORE_READ(sb, s_dev);
+}
+
+RV_INLINE __u64 rv_kernfs_parent(__u64 node)
+{
+    const struct kernfs_node *kn = (const struct kernfs_node *)node;
+
+    if (bpf_core_field_exists(kn->__parent))
+        return (__u64)BPF_CORE_READ(kn, __parent);
+    return (__u64)BPF_CORE_READ((const struct kernfs_node___old *)kn, parent);
+}
+
+RV_INLINE __u32 rv_pid_ns(const struct task_struct *task)
+{
+    const struct pid *pid = BPF_CORE_READ(task, thread_pid);
+    __u32 level = BPF_CORE_READ(pid, level);
+    struct upid upid = { 0 };
+
+    if (level > 32)
+        return 0;
+    bpf_core_read(&upid, sizeof(upid),
+                  (const void *)pid + bpf_core_field_offset(struct pid, numbers) +
+                      level * bpf_core_type_size(struct upid));
+    return BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+/* ---- Whom to watch ---- */
+RV_INLINE bool rv_is_own(const struct task_struct *task)
+{
+    const struct task_struct *parent;
+    __u32 guard = rv_settings.guard_tgid;
+
+    if (!guard || rv_settings.watch_self)
+        return false;
+    if ((__u32)BPF_CORE_READ(task, tgid) == guard)
+        return true;
+    parent = BPF_CORE_READ(task, real_parent);
+    return (__u32)BPF_CORE_READ(parent, tgid) == guard;
+}
+
+RV_INLINE bool rv_in_scope(const struct task_struct *task)
+{
+    struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+
+    for (int level = 0; level < RV_WIRE_SCOPE_DEPTH && kn; level++) {
+        __u64 id = BPF_CORE_READ(kn, id);
+
+        if (bpf_map_lookup_elem(&rv_scope, &id))
+            return true;
+        kn = (struct kernfs_node *)rv_kernfs_parent((__u64)kn);
+    }
+    return false;
+}
+
+/** Whether this process is ours to report: not a kernel thread, not the agent, in the scope. */
+RV_INLINE bool rv_watched(const struct task_struct *task)
+{
+    if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+        return false;
+    if (rv_is_own(task))
+        return false;
+    return !rv_settings.scope_on || rv_in_scope(task);
+}
+
+/**
+ * True once in `window_ns` for a process, object and kind of fact.
+ */
+RV_INLINE bool rv_first_time(const struct rv_said *key, __u64 now_ns, __u64 window_ns)
+{
+    __u64 *said = bpf_map_lookup_elem(&rv_said_before, key);
+
+    if (said && now_ns - *said < window_ns)
+        return false;
+    bpf_map_update_elem(&rv_said_before, key, &now_ns, BPF_ANY);
+    return true;
+}
+
+/* ---- Counting ---- */
+RV_INLINE struct rv_wire_counters *rv_counters_here(void)
+{
+    __u32 cpu = bpf_get_smp_processor_id();
+
+    return bpf_map_lookup_elem(&rv_counters, &cpu); /* NULL past RV_WIRE_CPUS */
+}
+
+RV_INLINE void rv_count_lost(__u32 ring, __u32 cause, __u32 type)
+{
+    struct rv_wire_counters *row = rv_counters_here();
+
+    if (!row || type >= RV_WIRE_TYPES)
+        return;
+    __sync_fetch_and_add(&row->seq, 1);
+    __sync_fetch_and_add(&row->lost[ring][cause][type], 1);
+}
+
+/* ---- Building an event ---- */
+
+/**
+ * Take this cpu's scratch and fill the header. NULL when the scratch is in use (a program
+ * interrupted another): counted as lost. `size` is that of the body struct.
+ */
+RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
+{
+    struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
+
+    if (!scratch)
+        return NULL;
+    if (__sync_fetch_and_add(&scratch->busy, 1) != 0) {
+        __sync_fetch_and_add(&scratch->busy, -1);
+        rv_count_lost(RV_RING_MAIN, RV_LOST_BUSY, type);
+        return NULL;
+    }
+    scratch->used = size;
+    scratch->header.version = RV_EVENT_VERSION;
+    scratch->header.type = type;
+    scratch->header.flags = 0;
+    scratch->header.weight = 1;
+    scratch->header.time_boot_ns = bpf_ktime_get_boot_ns();
+    scratch->header.cpu = bpf_get_smp_processor_id();
+    return scratch;
+}
+
+/** Header fields that say who. */
+RV_INLINE void rv_put_who(struct rv_event *header, const struct task_struct *task)
+{
+    const struct cred *cred = BPF_CORE_READ(task, real_cred);
+
+    header->start_boot_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    header->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+    header->tgid = (__u32)BPF_CORE_READ(task, tgid);
+    header->tid = (__u32)BPF_CORE_READ(task, pid);
+    header->uid = BPF_CORE_READ(cred, uid.val);
+    header->gid = BPF_CORE_READ(cred, gid.val);
+    header->pid_ns = rv_pid_ns(task);
+    /* comm is not a path: 16 bytes, NUL-padded by the kernel's own setters. */
+    bpf_core_read(header->comm, sizeof(header->comm), &task->comm);
+}
+
+/** rv_begin() and rv_put_who() with a zeroed body of a type: the usual start. */
+#define RV_BEGIN(which, constant, struct_name, task)                                               \
+    ({                                                                                             \
+        struct rv_scratch *begun_ =                                                                \
+            rv_begin(which, RV_EVENT_##constant, sizeof(struct rv_event_##struct_name));           \
+        if (begun_) {                                                                              \
+            __builtin_memset(begun_->bytes + sizeof(struct rv_event), 0,                           \
+                             sizeof(struct rv_event_##struct_name) - sizeof(struct rv_event));     \
+            rv_put_who(&begun_->header, task);                                                     \
+        }                                                                                          \
+        begun_;                                                                                    \
+    })
+
+/** The body of the event in a scratch. */
+#define RV_BODY(scratch, struct_name) ((struct rv_event_##struct_name *)(scratch)->bytes)
+
+/**
+ * Copy `len` bytes of kernel memory behind the event. At most `len_max` (a constant of 2047 or
+ * less... 2048 is cut by one) are kept; `true_len` says what there was.
+ */
+RV_INLINE void rv_put_kernel(struct rv_scratch *scratch, struct rv_event_str *field,
+                             const void *source, __u32 len, __u32 len_max, __u32 true_len)
+{
+    __u32 used = scratch->used;
+    __u32 kept = len < len_max ? len : len_max;
+
+    field->true_len = true_len;
+    if (kept > RV_STRING_MASK)
+        kept = RV_STRING_MASK;
+    if (used + kept > RV_EVENT_SIZE_MAX - 16)
+        return; /* nothing kept; true_len tells */
+    RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
+    RV_MASK(kept, RV_STRING_MASK);
+    if (kept && bpf_probe_read_kernel(scratch->bytes + used, kept, source) < 0)
+        return;
+    field->offset = (__u16)used;
+    field->len = (__u16)kept;
+    scratch->used = used + kept;
+}
+
+/** The same from the memory of the current process. */
+RV_INLINE void rv_put_user(struct rv_scratch *scratch, struct rv_event_str *field,
+                           const void *source, __u32 len, __u32 len_max, __u32 true_len)
+{
+    __u32 used = scratch->used;
+    __u32 kept = len < len_max ? len : len_max;
+
+    field->true_len = true_len;
+    if (kept > RV_STRING_MASK)
+        kept = RV_STRING_MASK;
+    if (used + kept > RV_EVENT_SIZE_MAX - 16)
+        return;
+    RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
+    RV_MASK(kept, RV_STRING_MASK);
+    if (kept && bpf_probe_read_user(scratch->bytes + used, kept, source) < 0)
+        return;
+    field->offset = (__u16)used;
+    field->len = (__u16)kept;
+    scratch->used = used + kept;
+}
+
+/** A NUL-terminated string of the kernel's. */
+RV_INLINE void rv_put_kernel_str(struct rv_scratch *scratch, struct rv_event_str *field,
+                                 const char *source)
+{
+    __u32 used = scratch->used;
+    long len;
+
+    if (used > RV_EVENT_SIZE_MAX - 16 - RV_EVENT_PATH_MAX)
+        return;
+    RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
+    len = bpf_probe_read_kernel_str(scratch->bytes + used, RV_EVENT_PATH_MAX, source);
+    if (len <= 0)
+        return;
+    field->offset = (__u16)used;
+    field->len = (__u16)(len - 1);
+    field->true_len = (__u32)(len - 1);
+    scratch->used = used + (__u32)(len - 1);
+}
+
+/** A NUL-terminated string of the current process: it may have changed since the kernel read it. */
+RV_INLINE void rv_put_user_str(struct rv_scratch *scratch, struct rv_event_str *field,
+                               const char *source)
+{
+    __u32 used = scratch->used;
+    long len;
+
+    if (used > RV_EVENT_SIZE_MAX - 16 - RV_EVENT_PATH_MAX)
+        return;
+    RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
+    len = bpf_probe_read_user_str(scratch->bytes + used, RV_EVENT_PATH_MAX, source);
+    if (len <= 0)
+        return;
+    field->offset = (__u16)used;
+    field->len = (__u16)(len - 1);
+    field->true_len = (__u32)(len - 1);
+    scratch->used = used + (__u32)(len - 1);
+    scratch->header.flags |= RV_EVENT_F_USER_MEMORY;
+}
+
+/* ---- Paths, from the file system's own objects ---- */
+#define RV_PATH_COMPONENTS 200
+
+struct rv_walk {
+    struct rv_scratch *scratch;
+    const struct dentry *dentry;
+    const struct mount *mount; /* NULL: stay inside the file system */
+    __u32 at;                  /* where the path built so far begins in scratch->walk */
+    __u32 true_len;
+    __u32 full; /* no more room: only count */
+};
+
+/** Put "/name" before what is there. */
+RV_INLINE void rv_walk_name(struct rv_walk *walk, const unsigned char *name, __u32 len)
+{
+    struct rv_scratch *scratch = walk->scratch;
+    __u32 at;
+
+    len &= 255; /* NAME_MAX */
+    walk->true_len += len + 1;
+    if (walk->full || walk->at < RV_EVENT_PATH_MAX + len + 1) {
+        walk->full = 1; /* keep the end of the path: the file's own name */
+        return;
+    }
+    at = walk->at - len - 1;
+    RV_MASK(at, RV_WALK_SIZE - 1);
+    if (at > RV_WALK_SIZE - 257)
+        return;
+    scratch->walk[at] = '/';
+    RV_MASK(len, 255);
+    bpf_probe_read_kernel(&scratch->walk[at + 1], len, name);
+    walk->at = at;
+}
+
+/** One step up. @return 0 to go on, 1 at the top (bpf_loop's convention). */
+static long rv_walk_step(__u32 index, void *context)
+{
+    struct rv_walk *walk = context;
+    const struct dentry *dentry = walk->dentry;
+    const struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+    const struct mount *mount = walk->mount; /* CO-RE macros take plain variables */
+
+    (void)index;
+    if (mount && dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+        const struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+        if (!above || above == mount)
+            return 1;
+        walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+        walk->mount = above;
+        return 0;
+    }
+    if (!parent || parent == dentry)
+        return 1;
+    rv_walk_name(walk, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
+    walk->dentry = parent;
+    return 0;
+}
+
+/**
+ * Store the path of `dentry`. `mount` may be NULL: then from the root of its file system.
+ * With `leaf`, "/leaf" is appended: a name that has no dentry yet.
+ */
+static __noinline int rv_put_dentry(struct rv_scratch *scratch, __u32 field_offset,
+                                    const struct dentry *dentry, const struct mount *mount,
+                                    const struct qstr *leaf)
+{
+    struct rv_walk walk = {
+        .scratch = scratch,
+        .dentry = dentry,
+        .mount = mount,
+        .at = RV_WALK_SIZE - 1,
+    };
+    struct rv_event_str *field;
+    __u32 at, len;
+
+    if (!scratch)
+        return 0;
+    if (leaf)
+        rv_walk_name(&walk, leaf->name, leaf->len);
+    bpf_loop(RV_PATH_COMPONENTS, rv_walk_step, &walk, 0);
+    at = walk.at;
+    if (at >= RV_WALK_SIZE - 1 && walk.true_len == 0) { /* the root itself */
+        at = RV_WALK_SIZE - 2;
+        scratch->walk[RV_WALK_SIZE - 2] = '/';
+        walk.true_len = 1;
+    }
+    len = RV_WALK_SIZE - 1 - at;
+    RV_MASK(at, RV_WALK_SIZE - 1);
+    RV_MASK(field_offset, 511);
+    field = (struct rv_event_str *)(scratch->bytes + field_offset);
+    rv_put_kernel(scratch, field, &scratch->walk[at], len, RV_EVENT_PATH_MAX, walk.true_len);
+    return 0;
+}
+
+/** The mount that a vfsmount is part of. */
+RV_INLINE const struct mount *rv_mount_of(const struct vfsmount *vfsmount)
+{
+    return vfsmount ? RV_PAST_OF(vfsmount, struct mount, mnt) : NULL;
+}
+
+/** Store the path of an open file, a working directory, ... */
+RV_INLINE void rv_put_path(struct rv_scratch *scratch, struct rv_event_str *field,
+                           const struct path *path)
+{
+    rv_put_dentry(scratch, (__u32)((__u8 *)field - scratch->bytes), BPF_CORE_READ(path, dentry),
+                  rv_mount_of(BPF_CORE_READ(path, mnt)), NULL);
+}
+
+/* ---- The cgroup's path ---- */
+struct rv_cgroup_walk {
+    struct rv_walk walk;
+    __u64 node;
+};
+
+static long rv_cgroup_step(__u32 index, void *context)
+{
+    struct rv_cgroup_walk *walk = context;
+    const struct kernfs_node *kn = (const struct kernfs_node *)walk->node;
+    __u64 parent = rv_kernfs_parent(walk->node);
+    char name[256];
+    long len;
+
+    (void)index;
+    if (!parent)
+        return 1;
+    len = bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name));
+    if (len <= 1)
+        return 1;
+    rv_walk_name(&walk->walk, (const unsigned char *)BPF_CORE_READ(kn, name), (__u32)(len - 1));
+    walk->node = parent;
+    return 0;
+}
+
+/** Store the cgroup v2 path of a task; "/" for the root. */
+static __noinline int rv_put_cgroup(struct rv_scratch *scratch, __u32 field_offset,
+                                    const struct task_struct *task)
+{
+    struct rv_cgroup_walk walk = {
+        .walk = { .scratch = scratch, .at = RV_WALK_SIZE - 1 },
+        .node = (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn),
+    };
+    __u32 at, len;
+
+    if (!scratch)
+        return 0;
+    bpf_loop(RV_WIRE_SCOPE_DEPTH, rv_cgroup_step, &walk, 0);
+    at = walk.walk.at;
+    if (at >= RV_WALK_SIZE - 1) {
+        at = RV_WALK_SIZE - 2;
+        scratch->walk[RV_WALK_SIZE - 2] = '/';
+        walk.walk.true_len = 1;
+    }
+    len = RV_WALK_SIZE - 1 - at;
+    RV_MASK(at, RV_WALK_SIZE - 1);
+    RV_MASK(field_offset, 511);
+    rv_put_kernel(scratch, (struct rv_event_str *)(scratch->bytes + field_offset),
+                  &scratch->walk[at], len, RV_EVENT_PATH_MAX, walk.walk.true_len);
+    return 0;
+}
+
+/* ---- Sending ---- */
+
+/**
+ * Wake the reader at most once in the window: a wake a record costs more than the record. The
+ * reader looks again after the window, so the last record of a burst waits no longer than that.
+ */
+RV_INLINE __u64 rv_wake_flags(struct rv_wire_counters *row, __u64 now_ns)
+{
+    if (now_ns - row->woken_ns < rv_settings.wake_window_ns)
+        return BPF_RB_NO_WAKEUP;
+    row->woken_ns = now_ns;
+    return BPF_RB_FORCE_WAKEUP;
+}
+
+/** Give the scratch back without sending. */
+RV_INLINE void rv_drop(struct rv_scratch *scratch)
+{
+    __sync_fetch_and_add(&scratch->busy, -1);
+}
+
+/** Finish the event, put it into a ring and give the scratch back. Ring full: counted. */
+RV_INLINE void rv_send(struct rv_scratch *scratch, __u32 ring)
+{
+    struct rv_wire_counters *row = rv_counters_here();
+    __u32 used = scratch->used, type = scratch->header.type, size;
+    __u64 flags;
+    long r;
+
+    if (!row) {
+        rv_drop(scratch);
+        return;
+    }
+    RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
+    __builtin_memset(scratch->bytes + used, 0, 8); /* padding says nothing */
+    size = (used + 7) & ~7U;
+    scratch->header.size = size;
+    scratch->header.seq = __sync_fetch_and_add(&row->seq, 1) + 1;
+    RV_MASK(size, 2 * RV_EVENT_SIZE_MAX - 1);
+    if (size > RV_EVENT_SIZE_MAX)
+        size = RV_EVENT_SIZE_MAX;
+    if (type >= RV_WIRE_TYPES)
+        type = 0;
+    if (ring == RV_RING_URGENT) {
+        r = bpf_ringbuf_output(&rv_urgent, scratch->bytes, size, BPF_RB_FORCE_WAKEUP);
+    } else {
+        flags = rv_wake_flags(row, scratch->header.time_boot_ns);
+        r = bpf_ringbuf_output(&rv_ring, scratch->bytes, size, flags);
+    }
+    RV_MASK(type, 127);
+    if (type < RV_WIRE_TYPES) {
+        if (r < 0)
+            __sync_fetch_and_add(&row->lost[ring][RV_LOST_FULL][type], 1);
+        else
+            __sync_fetch_and_add(&row->emitted[type], 1);
+    }
+    rv_drop(scratch);
+}

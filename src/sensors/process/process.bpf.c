@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * process: fork, exec and exit.
+ * Hooks: sched_process_fork, sched_process_exec, sched_process_exit (tp_btf): one run for each
+ * fact, none on the system call path. Threads are not reported. Everything is read from the
+ * kernel's own objects; arguments and environment from the new image, which the kernel has just
+ * written and the program has not yet run.
+ */
+#include "bpf/identity.h"
+
+#define CLONE_VM_CALL    56 /* x86-64 clone(2): the flags are its first argument */
+#define ENVIRONMENT_MAX  256
+#define NAME_COMPARE_LEN 16
+
+/* ---- fork ---- */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+    struct rv_identity was = { 0 }, is = { 0 };
+    struct rv_event_process_fork *event;
+    struct task_struct *current = bpf_get_current_task_btf();
+    struct rv_scratch *scratch;
+
+    if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid) || !rv_watched(parent))
+        return 0;
+    rv_identity_check(current, RV_IDENTITY_EVENT);
+    scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_FORK, process_fork, parent);
+    if (!scratch)
+        return 0;
+    rv_identity_read(&was, parent);
+    rv_identity_read(&is, child);
+    event = RV_BODY(scratch, process_fork);
+    event->child_start_boot_ns = BPF_CORE_READ(child, start_boottime);
+    event->child_tgid = (__u32)BPF_CORE_READ(child, tgid);
+    event->child_pid_ns = rv_pid_ns(child);
+    event->clone_flags = rv_identity_ns_changed(&was, &is);
+    rv_send(scratch, RV_RING_MAIN);
+    return 0;
+}
+
+/* ---- exec ---- */
+
+/* The environment is looked through for what makes the loader run other code. */
+struct environment {
+    __u64 at, end;
+    __u32 found;
+};
+
+static bool is_loader_variable(const char name[NAME_COMPARE_LEN])
+{
+    /* LD_PRELOAD= LD_AUDIT= LD_LIBRARY_PATH= */
+    if (name[0] != 'L' || name[1] != 'D' || name[2] != '_')
+        return false;
+    if (name[3] == 'P')
+        return name[4] == 'R' && name[5] == 'E' && name[6] == 'L' && name[10] == '=';
+    if (name[3] == 'A')
+        return name[4] == 'U' && name[5] == 'D' && name[6] == 'I' && name[8] == '=';
+    return name[3] == 'L' && name[4] == 'I' && name[5] == 'B' && name[15] == '=';
+}
+
+static long environment_step(__u32 index, void *context)
+{
+    struct environment *environment = context;
+    __u32 which = RV_SCRATCH_TASK;
+    struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
+    long len;
+
+    (void)index;
+    if (!scratch || environment->at >= environment->end)
+        return 1;
+    len = bpf_probe_read_user_str(scratch->walk, RV_WALK_SIZE, (const void *)environment->at);
+    if (len <= 0)
+        return 1;
+    if (is_loader_variable((const char *)scratch->walk)) {
+        environment->found = 1;
+        return 1;
+    }
+    environment->at += (__u64)len;
+    return 0;
+}
+
+static __noinline __u32 preload_flag(const struct mm_struct *mm)
+{
+    struct environment environment = {
+        .at = BPF_CORE_READ(mm, env_start),
+        .end = BPF_CORE_READ(mm, env_end),
+    };
+
+    bpf_loop(ENVIRONMENT_MAX, environment_step, &environment, 0);
+    return environment.found ? RV_EXEC_F_PRELOAD : 0;
+}
+
+static __u64 ctime_ns(const struct inode *inode)
+{
+    const struct inode___ctime *old = (const void *)inode;
+    const struct inode___priv_ctime *middle = (const void *)inode;
+
+    if (bpf_core_field_exists(inode->i_ctime_sec))
+        return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+               (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffffU);
+    if (bpf_core_field_exists(middle->__i_ctime))
+        return (__u64)BPF_CORE_READ(middle, __i_ctime.tv_sec) * 1000000000ULL +
+               ((__u64)BPF_CORE_READ(middle, __i_ctime.tv_nsec) & 0x7fffffffU);
+    return (__u64)BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL +
+           (__u64)BPF_CORE_READ(old, i_ctime.tv_nsec);
+}
+
+static void put_program(struct rv_event_process_exec *event, const struct file *file)
+{
+    const struct inode *inode = BPF_CORE_READ(file, f_inode);
+    const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+    char name[8] = "";
+
+    event->inode = BPF_CORE_READ(inode, i_ino);
+    event->ctime_ns = ctime_ns(inode);
+    event->dev = rv_dev(BPF_CORE_READ(inode, i_sb));
+    event->file_uid = BPF_CORE_READ(inode, i_uid.val);
+    event->file_mode = BPF_CORE_READ(inode, i_mode);
+    if (event->file_mode & (S_ISUID | S_ISGID))
+        event->exec_flags |= RV_EXEC_F_SETID;
+    if (BPF_CORE_READ(inode, i_nlink) != 0)
+        return;
+    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+    /* memfd_create(2) names its files so, and only root could mount such a name elsewhere. */
+    if (name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' && name[4] == 'd' &&
+        name[5] == ':')
+        event->exec_flags |= RV_EXEC_F_MEMFD;
+    else
+        event->exec_flags |= RV_EXEC_F_DELETED;
+}
+
+static void put_session(struct rv_event_process_exec *event, const struct task_struct *task)
+{
+    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+    const struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+    const struct pid *session = BPF_CORE_READ(signal, pids[3]);
+
+    event->session = (__u32)BPF_CORE_READ(session, numbers[0].nr);
+    if (tty)
+        event->tty = ((__u32)BPF_CORE_READ(tty, driver, major) << 20) |
+                     (__u32)(BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+    struct rv_event_process_exec *event;
+    struct task_struct *current = bpf_get_current_task_btf();
+    const struct task_struct *parent;
+    const struct mm_struct *mm;
+    const struct cred *cred;
+    struct rv_scratch *scratch;
+    __u64 start, end;
+    __u32 preload;
+
+    (void)old_pid;
+    if (!rv_watched(task))
+        return 0;
+    rv_identity_check(current, RV_IDENTITY_EXEC);
+    mm = BPF_CORE_READ(task, mm);
+    scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXEC, process_exec, task);
+    if (!scratch)
+        return 0;
+    event = RV_BODY(scratch, process_exec);
+    preload = preload_flag(mm); /* before the paths: it uses their scratch */
+    event->exec_flags = preload;
+    parent = BPF_CORE_READ(task, real_parent);
+    event->parent_tgid = (__u32)BPF_CORE_READ(parent, tgid);
+    event->parent_start_boot_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
+    cred = BPF_CORE_READ(task, real_cred);
+    event->euid = BPF_CORE_READ(cred, euid.val);
+    event->egid = BPF_CORE_READ(cred, egid.val);
+    event->argc = (__u32)BPF_CORE_READ(bprm, argc);
+    put_session(event, task);
+    put_program(event, BPF_CORE_READ(bprm, file));
+    rv_put_path(scratch, &event->path, &BPF_CORE_READ(bprm, file)->f_path);
+    start = BPF_CORE_READ(mm, arg_start);
+    end = BPF_CORE_READ(mm, arg_end);
+    rv_put_user(scratch, &event->argv, (const void *)start, (__u32)(end - start),
+                RV_EVENT_ARGV_MAX - 1, (__u32)(end - start));
+    rv_put_path(scratch, &event->cwd, &BPF_CORE_READ(task, fs)->pwd);
+    if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename)) {
+        event->exec_flags |= RV_EXEC_F_SCRIPT;
+        rv_put_kernel_str(scratch, &event->interpreter, BPF_CORE_READ(bprm, filename));
+    }
+    rv_put_cgroup(scratch, __builtin_offsetof(struct rv_event_process_exec, cgroup), task);
+    rv_send(scratch, RV_RING_MAIN);
+    return 0;
+}
+
+/* ---- exit ---- */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(rv_process_exit, struct task_struct *task)
+{
+    struct task_struct *current = bpf_get_current_task_btf();
+    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+    struct rv_event_process_exit *event;
+    struct rv_scratch *scratch;
+
+    if (BPF_CORE_READ(signal, live.counter) != 0 || !rv_watched(task))
+        return 0; /* other threads live on */
+    rv_identity_check(current, RV_IDENTITY_EVENT);
+    scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXIT, process_exit, task);
+    if (!scratch)
+        return 0;
+    event = RV_BODY(scratch, process_exit);
+    event->runtime_ns = scratch->header.time_boot_ns - scratch->header.start_boot_ns;
+    event->cpu_ns = BPF_CORE_READ(signal, sum_sched_runtime) +
+                    BPF_CORE_READ(task, se.sum_exec_runtime);
+    event->status = BPF_CORE_READ(signal, group_exit_code);
+    if (!event->status)
+        event->status = BPF_CORE_READ(task, exit_code);
+    rv_send(scratch, RV_RING_MAIN);
+    return 0;
+}
