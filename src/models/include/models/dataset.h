@@ -100,10 +100,14 @@ RV_MUST_CHECK int rv_lines_add(struct rv_lines *set, const struct rv_line *item)
 
 /**
  * Drop every item that equals an earlier one of the set (same calls, same text), whatever its
- * label, and every one that equals an item of `known` (may be NULL). @return how many went.
+ * label, and every one that equals an item of `known` (may be NULL).
+ * @param ret_dropped how many went; may be NULL.
+ * @return 0; -ENOMEM, then nothing was dropped.
  */
-size_t rv_sequences_dedup(struct rv_sequences *set, const struct rv_sequences *known);
-size_t rv_lines_dedup(struct rv_lines *set, const struct rv_lines *known);
+RV_MUST_CHECK int rv_sequences_dedup(struct rv_sequences *set, const struct rv_sequences *known,
+                                     size_t *ret_dropped);
+RV_MUST_CHECK int rv_lines_dedup(struct rv_lines *set, const struct rv_lines *known,
+                                 size_t *ret_dropped);
 
 /** Inflate gzip bytes, all members. @return 0; -EBADMSG; -EFBIG past `len_max`; -ENOMEM. */
 RV_MUST_CHECK int rv_gunzip(struct rv_buf *into, struct rv_span bytes, size_t len_max);
