@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Command lines: one a line, or JSON lines with a member "cmd" or "code". */
-#include "dataset_private.h"
+#include "private.h"
 
 #include "base/json.h"
 

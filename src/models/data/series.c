@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Series from CSV: the separator and the columns for time and label are found in the header. */
-#include "dataset_private.h"
+#include "private.h"
 
 #include <math.h>
 #include <stdio.h>

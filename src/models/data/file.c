@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of data sets as bytes: gzip undone, lines and fields cut, refusals worded. */
-#include "dataset_private.h"
+#include "private.h"
 
 #include "base/fd.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owning sets of sequences, series and lines: growth, copies, release, dropping of copies. */
-#include "dataset_private.h"
+#include "private.h"
 
 #include "base/hash.h"
 

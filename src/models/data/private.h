@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file dataset_private.h  What the readers of data sets share among themselves. */
+/** @file data/private.h  What the readers of data sets share among themselves. */
 #pragma once
 
 #include "models/dataset.h"

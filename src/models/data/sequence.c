@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sequences from tables (a header names the columns) and from recorded event streams. */
-#include "dataset_private.h"
+#include "private.h"
 
 #include "event/segment.h"
 
