@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
+#include "base/encode.h"
 
 #include <stdio.h>
 
@@ -29,23 +30,6 @@ int rv_json_parse(struct rv_span text, json_t **ret_value, struct rv_json_error 
     return 0;
 }
 
-/** Length of the valid UTF-8 sequence at `at`, or 0 (RFC 3629: no overlongs, no surrogates). */
-static size_t utf8_sequence(const uint8_t *at, size_t left)
-{
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-    if (len == 0 || at[0] > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 void rv_json_add_string(struct rv_buf *buf, struct rv_span text)
 {
     static const char *const short_escape[] = {
@@ -55,7 +39,7 @@ void rv_json_add_string(struct rv_buf *buf, struct rv_span text)
     rv_buf_add_char(buf, '"');
     for (size_t i = 0; i < text.len;) {
         uint8_t c = text.data[i];
-        size_t len = utf8_sequence(text.data + i, text.len - i);
+        size_t len = rv_utf8_sequence(text.data + i, text.len - i);
 
         if (len == 0) {
             rv_buf_add_str(buf, "\xef\xbf\xbd");

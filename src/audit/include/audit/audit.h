@@ -155,13 +155,13 @@ enum rv_audit_state { RV_AUDIT_SEALED = 0, RV_AUDIT_WRITABLE };
 
 struct rv_audit_status {
     enum rv_audit_state state;
-    int error;                     /* why it is sealed: a negative errno; else 0 */
-    const char *failed;            /* which step failed, such as "journal write"; else NULL */
-    uint64_t size;                 /* next index: all that was appended */
-    uint64_t durable, published;   /* entries */
-    uint64_t batches;              /* commits so far: one fdatasync each */
-    uint64_t published_unix_us;    /* wall clock of the last checkpoint of this process; 0: none */
-    struct rv_sha256 root;         /* of `published` entries */
+    int error;                   /* why it is sealed: a negative errno; else 0 */
+    const char *failed;          /* which step failed, such as "journal write"; else NULL */
+    uint64_t size;               /* next index: all that was appended */
+    uint64_t durable, published; /* entries */
+    uint64_t batches;            /* commits so far: one fdatasync each */
+    uint64_t published_unix_us;  /* wall clock of the last checkpoint of this process; 0: none */
+    struct rv_sha256 root;       /* of `published` entries */
     uint64_t unpublished_bytes;
 };
 void rv_audit_status(struct rv_audit *audit, struct rv_audit_status *ret_status);
