@@ -74,20 +74,21 @@ struct rv_sha256 rv_tree_empty(void)
 struct rv_sha256 rv_tree_root(struct rv_hasher *hasher, const struct rv_sha256 *hashes,
                               size_t count)
 {
-    struct rv_sha256 row[256];
+    struct rv_sha256 row[128];
+    const struct rv_sha256 *from = hashes;
 
-    assert(count <= RV_COUNT(row));
+    assert(count <= 2 * RV_COUNT(row));
     if (count == 0)
         return rv_tree_empty();
-    memcpy(row, hashes, count * sizeof(*row));
     /* Pairing neighbours and carrying an odd last one up is MTH, level by level. */
     for (; count > 1; count = (count + 1) / 2) {
         for (size_t i = 0; i + 1 < count; i += 2)
-            row[i / 2] = rv_tree_node(hasher, &row[i], &row[i + 1]);
+            row[i / 2] = rv_tree_node(hasher, &from[i], &from[i + 1]);
         if (count % 2 == 1)
-            row[count / 2] = row[count - 1];
+            row[count / 2] = from[count - 1];
+        from = row;
     }
-    return row[0];
+    return from[0];
 }
 
 static bool same(const struct rv_sha256 *a, const struct rv_sha256 *b)
