@@ -4,13 +4,9 @@
 
 static const struct rv_feature_info infos[] = {
 #define INFO(number, constant, name, max, unit, window, kept, mutability, meaning)                 \
-    [number] = { name,                                                                             \
-                 unit,                                                                             \
-                 meaning,                                                                          \
-                 max,                                                                              \
-                 RV_WINDOW_##window,                                                               \
-                 RV_KEPT_##kept,                                                                   \
-                 RV_MUTABLE_##mutability },
+    [number] = {                                                                                   \
+        name, unit, meaning, max, RV_WINDOW_##window, RV_KEPT_##kept, RV_MUTABLE_##mutability      \
+    },
     RV_FEATURES(INFO)
 #undef INFO
 };
@@ -83,19 +79,20 @@ void rv_feature_document(struct rv_buf *buf)
     char hex[RV_SHA256_HEX_LEN + 1];
 
     rv_sha256_hex(&digest, hex);
-    rv_buf_addf(buf,
-                "# Features\n\n"
-                "Generated from `src/features/include/features/table.h`; a test compares. Version "
-                "%d, digest\n`%s`.\n\n"
-                "Every value is an integer from 0 to its maximum and saturates there. Half-life of "
-                "`fast`\n2^30 ns (about 1 s), of `slow` 2^36 ns (about 69 s); `exec`: set when the "
-                "program starts;\n`life`: since the process started. `kernel`: computed by the same "
-                "code in the kernel and in the\njudge. Mutability, what an attacker who keeps doing "
-                "what he does can do to the value: `fixed`\nnothing, `raise` only raise it, `dilute` "
-                "move it either way.\n\n"
-                "| | feature | unit | max | window | kept | mutability | meaning |\n"
-                "|---|---|---|---|---|---|---|---|\n",
-                RV_FEATURE_TABLE_VERSION, hex);
+    rv_buf_addf(
+        buf,
+        "# Features\n\n"
+        "Generated from `src/features/include/features/table.h`; a test compares. Version "
+        "%d, digest\n`%s`.\n\n"
+        "Every value is an integer from 0 to its maximum and saturates there. Half-life of "
+        "`fast`\n2^30 ns (about 1 s), of `slow` 2^36 ns (about 69 s); `exec`: set when the "
+        "program starts;\n`life`: since the process started. `kernel`: computed by the same "
+        "code in the kernel and in the\njudge. Mutability, what an attacker who keeps doing "
+        "what he does can do to the value: `fixed`\nnothing, `raise` only raise it, `dilute` "
+        "move it either way.\n\n"
+        "| | feature | unit | max | window | kept | mutability | meaning |\n"
+        "|---|---|---|---|---|---|---|---|\n",
+        RV_FEATURE_TABLE_VERSION, hex);
     for (size_t i = 0; i < RV_COUNT(infos); i++) {
         rv_buf_addf(buf, "| %zu | `%s` | %s | %d | %s | %s | %s | %s |\n", i, infos[i].name,
                     infos[i].unit, infos[i].max, window_names[infos[i].window],

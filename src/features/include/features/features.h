@@ -3,9 +3,9 @@
  * @file features/features.h  The state of the host as events tell it: one process table for
  * everybody (features, Cedar entities, the terminal view), and per process a vector of 96 integers.
  *
- * Single-threaded. Memory is taken in rv_features_new() and bounded by its options; no call after it
- * allocates except rv_features_save(). The only clock is the time in the events, the only randomness
- * a hash: the same stream gives the same bits on every build type and machine.
+ * Single-threaded. Memory is taken in rv_features_new() and bounded by its options; no call after
+ * it allocates except rv_features_save(). The only clock is the time in the events, the only
+ * randomness a hash: the same stream gives the same bits on every build type and machine.
  *
  * Pointers to processes, programs and workloads are valid until the next rv_features_update(),
  * rv_features_load() or rv_features_free(). Everything behind them is read-only for the caller.
@@ -19,30 +19,30 @@
 struct rv_features;
 
 struct rv_features_options {
-    uint32_t process_max;    /* live and remembered; 0: 16,384 */
-    uint32_t thread_max;     /* threads other than the first of a process; 0: 8,192 */
-    uint32_t program_max;    /* different program paths; 0: 4,096 */
-    uint32_t workload_max;   /* different cgroup paths; 0: 1,024 */
-    uint32_t edge_max;       /* things programs do on this host that are remembered; 0: 131,072 */
-    int64_t unix_offset_ns;  /* wall clock - boot clock: hour of week, ages across reboots */
-    size_t memory_max;       /* refuse to need more; 0: 48 MiB */
+    uint32_t process_max;   /* live and remembered; 0: 16,384 */
+    uint32_t thread_max;    /* threads other than the first of a process; 0: 8,192 */
+    uint32_t program_max;   /* different program paths; 0: 4,096 */
+    uint32_t workload_max;  /* different cgroup paths; 0: 1,024 */
+    uint32_t edge_max;      /* things programs do on this host that are remembered; 0: 131,072 */
+    int64_t unix_offset_ns; /* wall clock - boot clock: hour of week, ages across reboots */
+    size_t memory_max;      /* refuse to need more; 0: 48 MiB */
 };
 
 /** A program path, kept once. `path` ends in NUL; the path "" stands for "not known". */
 struct rv_executable {
     const char *path;
-    uint32_t path_len;  /* bytes kept; at most RV_EVENT_PATH_MAX */
-    uint64_t hash;      /* of the whole path: names the program across reboots */
+    uint32_t path_len; /* bytes kept; at most RV_EVENT_PATH_MAX */
+    uint64_t hash;     /* of the whole path: names the program across reboots */
     enum rv_program_kind kind;
     enum rv_path_class path_class;
 };
 
 /** Where a process runs: one cgroup path. */
 struct rv_workload {
-    const char *path;      /* cgroup v2 path, "" when not known; ends in NUL */
-    const char *name;      /* 12 hex digits of a container id, else the unit or last component */
-    uint64_t cgroup_id;    /* 0 when not known */
-    bool container;        /* the path names a container of docker, podman, kubernetes, lxc, ... */
+    const char *path;   /* cgroup v2 path, "" when not known; ends in NUL */
+    const char *name;   /* 12 hex digits of a container id, else the unit or last component */
+    uint64_t cgroup_id; /* 0 when not known */
+    bool container;     /* the path names a container of docker, podman, kubernetes, lxc, ... */
 };
 
 enum rv_process_state {
@@ -65,13 +65,13 @@ struct rv_process {
     uint32_t file_uid, file_mode;  /* of the program */
     uint32_t exec_flags;           /* RV_EXEC_F_* */
     uint32_t tty, session, pid_ns;
-    uint32_t children;     /* live ones */
-    uint32_t risk_max;     /* highest risk noted for it or inherited from its ancestors */
+    uint32_t children; /* live ones */
+    uint32_t risk_max; /* highest risk noted for it or inherited from its ancestors */
     enum rv_process_state state;
-    bool serves_network;   /* it accepted or listens */
-    bool remote_session;   /* descends from a remote login */
-    bool tainted;          /* it or an ancestor was alerted on: nothing it does is learnt */
-    char comm[16];         /* NUL-padded, may fill all 16 */
+    bool serves_network; /* it accepted or listens */
+    bool remote_session; /* descends from a remote login */
+    bool tainted;        /* it or an ancestor was alerted on: nothing it does is learnt */
+    char comm[16];       /* NUL-padded, may fill all 16 */
 };
 
 /** What one event changed. */
@@ -128,6 +128,9 @@ const struct rv_process *rv_features_live(const struct rv_features *features, ui
 const struct rv_process *rv_features_next(const struct rv_features *features,
                                           const struct rv_process *previous);
 
+/** The process is not there any more, though its exit was never seen (loss): as its exit. */
+void rv_features_gone(struct rv_features *features, const struct rv_process *process);
+
 /** The nearest of the process and its ancestors whose program has this path, or NULL. */
 const struct rv_process *rv_process_within_program(const struct rv_process *process,
                                                    struct rv_span path);
@@ -162,9 +165,9 @@ RV_MUST_CHECK int rv_features_load(struct rv_features *features, struct rv_span 
 
 struct rv_features_counters {
     uint64_t events;
-    uint64_t assumed;            /* processes first met in the middle of their life */
+    uint64_t assumed; /* processes first met in the middle of their life */
     uint64_t processes_forgotten, programs_forgotten, workloads_forgotten, edges_forgotten;
-    uint64_t learnt, withheld;   /* edges that became normal; edges dropped because of a taint */
+    uint64_t learnt, withheld; /* edges that became normal; edges dropped because of a taint */
     uint32_t processes, live, programs, workloads, edges; /* now */
 };
 struct rv_features_counters rv_features_counters(const struct rv_features *features);

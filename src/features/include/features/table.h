@@ -30,8 +30,8 @@
     F(1, EXE_RUNS, "exe_runs", 512, "log2/16", EXEC, JUDGE, FIXED,                                 \
       "how often the program runs on this host, decayed by weeks")                                 \
     F(2, EXE_PATH_CLASS, "exe_path_class", 7, "enum", EXEC, JUDGE, FIXED,                          \
-      "where the program lies: 0 unknown, 1 system, 2 local or opt, 3 var or srv, 4 home, "        \
-      "5 elsewhere, 6 scratch folder, 7 no file system")                                           \
+      "where the program, or its script, lies: 0 unknown, 1 system, 2 local or opt, 3 var or "     \
+      "srv, 4 home, 5 elsewhere, 6 scratch folder, 7 no file system")                              \
     F(3, EXE_FILE_AGE, "exe_file_age", 40, "log2 s", EXEC, JUDGE, FIXED,                           \
       "age of the program's inode when it started; 40: not known")                                 \
     F(4, EXE_OWNER_ROOT, "exe_owner_root", 1, "bool", EXEC, JUDGE, FIXED,                          \
