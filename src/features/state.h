@@ -29,7 +29,7 @@ struct rv_usual {
 };
 
 struct rv_program_slot {
-    struct rv_program pub;
+    struct rv_executable pub;
     uint32_t next;         /* in the bucket, or among the free */
     uint32_t refs;         /* processes */
     uint32_t touched;      /* turn of the clock hand that spares it */

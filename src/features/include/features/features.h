@@ -54,9 +54,10 @@ enum rv_process_state {
 /** One process, read-only. Pointers are never NULL but `parent` and `script`. */
 struct rv_process {
     struct rv_process_key key;
-    const struct rv_process *parent;  /* NULL at the top, or when not known */
+    const struct rv_process *parent;     /* NULL at the top, or when not known */
     const struct rv_executable *program; /* what runs */
-    const struct rv_executable *script;  /* what the caller named, when that is a script; else NULL */
+    const struct rv_executable
+        *script; /* what the caller named, when that is a script; else NULL */
     const struct rv_workload *workload;
     uint64_t fork_boot_ns, exec_boot_ns; /* exec_boot_ns 0: runs its parent's program since fork */
     uint64_t inode;                      /* of the program */
