@@ -17,7 +17,7 @@ struct rv_identity {
     __u64 mnt_ns, pid_ns, net_ns, uts_ns, ipc_ns, cgroup_ns;
     __u32 uid, euid, gid, egid;
     __u32 known;
-    __u32 entering; /* a setns(2) is under way: operation 2, else unshare(2) */
+    __u32 entering;  /* a setns(2) is under way: operation 2, else unshare(2) */
     __u64 new_inode; /* file under creation: its address, number, owner and mode */
     __u64 new_ino;
     __u32 new_dev, new_uid, new_mode;

@@ -22,19 +22,19 @@
 #define RV_WALK_SIZE     (RV_EVENT_PATH_MAX * 2) /* paths are built from their end */
 #define RV_STRING_MASK   2047U                   /* longest string field + 1, a power of two - 1 */
 
-enum { RV_SCRATCH_TASK, RV_SCRATCH_NET, RV_SCRATCH_COUNT };
+enum { RV_SCRATCH_TASK, RV_SCRATCH_NET, RV_SCRATCH_SCAN, RV_SCRATCH_COUNT };
 
 struct rv_scratch {
     __u32 busy;
-    __u32 used;    /* bytes of the event so far, strings included */
-    __u32 row;     /* of the counters: this cpu */
+    __u32 used; /* bytes of the event so far, strings included */
+    __u32 row;  /* of the counters: this cpu */
     __u32 nothing;
     union {
         struct rv_event header;
         __u8 bytes[RV_EVENT_SIZE_MAX];
     };
     __u8 slack[RV_SCRATCH_SLACK];
-    __u8 walk[RV_WALK_SIZE];
+    __u8 walk[RV_WALK_SIZE + 256]; /* a name may be copied past the end of a full path */
 };
 
 /* ---- Maps, defined in maps.bpf.c ---- */
@@ -93,6 +93,33 @@ RV_MAP struct {
     __type(value, __u64);
 } rv_said_before SEC(".maps");
 
+/* Process ids of the guard's pid namespace, the dead ones included until others need the room:
+ * fanotify names the opener by such a number alone. */
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u32);
+    __type(value, struct rv_wire_who);
+} rv_recent SEC(".maps");
+
+/* Ids of our own maps, programs and links. Filled and frozen after attaching. */
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_RDONLY_PROG);
+    __uint(max_entries, 256);
+    __type(key, struct rv_wire_own);
+    __type(value, __u32);
+} rv_own_ids SEC(".maps");
+
+/* Cgroups whose every system call is wanted. Not frozen: it follows the judge's wishes. */
+RV_MAP struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_RDONLY_PROG);
+    __uint(max_entries, 64);
+    __type(key, __u64);
+    __type(value, __u32);
+} rv_deep_scope SEC(".maps");
+
 /* Set by the loader before load; frozen. */
 #ifdef RV_DEFINE_MAPS
 const volatile struct rv_wire_settings rv_settings = { 0 };
@@ -121,18 +148,28 @@ RV_INLINE __u64 rv_kernfs_parent(__u64 node)
     return (__u64)BPF_CORE_READ((const struct kernfs_node___old *)kn, parent);
 }
 
+/** The number of a pid at a level of the namespaces, and that namespace's inode. */
+RV_INLINE __u32 rv_pid_at(const struct pid *pid, __u32 level, __u32 *ret_ns)
+{
+    const void *upid = (const void *)pid + bpf_core_field_offset(struct pid, numbers) +
+                       level * bpf_core_type_size(struct upid);
+    const struct pid_namespace *ns = NULL;
+    int nr = 0;
+
+    bpf_probe_read_kernel(&ns, sizeof(ns), upid + bpf_core_field_offset(struct upid, ns));
+    bpf_probe_read_kernel(&nr, sizeof(nr), upid + bpf_core_field_offset(struct upid, nr));
+    *ret_ns = BPF_CORE_READ(ns, ns.inum);
+    return (__u32)nr;
+}
+
 RV_INLINE __u32 rv_pid_ns(const struct task_struct *task)
 {
     const struct pid *pid = BPF_CORE_READ(task, thread_pid);
-    __u32 level = BPF_CORE_READ(pid, level);
-    struct upid upid = { 0 };
+    __u32 level = BPF_CORE_READ(pid, level), ns = 0;
 
-    if (level > 32)
-        return 0;
-    bpf_core_read(&upid, sizeof(upid),
-                  (const void *)pid + bpf_core_field_offset(struct pid, numbers) +
-                      level * bpf_core_type_size(struct upid));
-    return BPF_CORE_READ(upid.ns, ns.inum);
+    if (level <= 32)
+        rv_pid_at(pid, level, &ns);
+    return ns;
 }
 
 /* ---- Whom to watch ---- */
@@ -202,6 +239,7 @@ RV_INLINE void rv_count_lost(__u32 ring, __u32 cause, __u32 type)
         return;
     __sync_fetch_and_add(&row->seq, 1);
     __sync_fetch_and_add(&row->lost[ring][cause][type], 1);
+    __sync_fetch_and_add(&row->lost_total, 1);
 }
 
 /* ---- Building an event ---- */
@@ -347,6 +385,31 @@ RV_INLINE void rv_put_user_str(struct rv_scratch *scratch, struct rv_event_str *
     scratch->header.flags |= RV_EVENT_F_USER_MEMORY;
 }
 
+/** Keep who a process is under its number in the guard's pid namespace. */
+RV_INLINE void rv_remember(const struct task_struct *task, const struct rv_event *header)
+{
+    const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+    struct rv_wire_who who = {
+        .start_boot_ns = header->start_boot_ns,
+        .cgroup_id = header->cgroup_id,
+        .tgid = header->tgid,
+        .uid = header->uid,
+        .gid = header->gid,
+        .pid_ns = header->pid_ns,
+    };
+    __u32 top = BPF_CORE_READ(pid, level);
+
+    __builtin_memcpy(who.comm, header->comm, sizeof(who.comm));
+    for (__u32 level = 0; level < 4 && level <= top; level++) {
+        __u32 ns = 0, number = rv_pid_at(pid, level, &ns);
+
+        if (ns == rv_settings.guard_pid_ns) {
+            bpf_map_update_elem(&rv_recent, &number, &who, BPF_ANY);
+            return;
+        }
+    }
+}
+
 /* ---- Paths, from the file system's own objects ---- */
 #define RV_PATH_COMPONENTS 200
 
@@ -373,8 +436,6 @@ RV_INLINE void rv_walk_name(struct rv_walk *walk, const unsigned char *name, __u
     }
     at = walk->at - len - 1;
     RV_MASK(at, RV_WALK_SIZE - 1);
-    if (at > RV_WALK_SIZE - 257)
-        return;
     scratch->walk[at] = '/';
     RV_MASK(len, 255);
     bpf_probe_read_kernel(&scratch->walk[at + 1], len, name);
@@ -528,8 +589,8 @@ RV_INLINE void rv_drop(struct rv_scratch *scratch)
     __sync_fetch_and_add(&scratch->busy, -1);
 }
 
-/** Finish the event, put it into a ring and give the scratch back. Ring full: counted. */
-RV_INLINE void rv_send(struct rv_scratch *scratch, __u32 ring)
+/** Finish the event, put it into a ring and give the scratch back. Negative: full, counted. */
+RV_INLINE long rv_send(struct rv_scratch *scratch, __u32 ring)
 {
     struct rv_wire_counters *row = rv_counters_here();
     __u32 used = scratch->used, type = scratch->header.type, size;
@@ -538,7 +599,7 @@ RV_INLINE void rv_send(struct rv_scratch *scratch, __u32 ring)
 
     if (!row) {
         rv_drop(scratch);
-        return;
+        return -1;
     }
     RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
     __builtin_memset(scratch->bytes + used, 0, 8); /* padding says nothing */
@@ -558,10 +619,13 @@ RV_INLINE void rv_send(struct rv_scratch *scratch, __u32 ring)
     }
     RV_MASK(type, 127);
     if (type < RV_WIRE_TYPES) {
-        if (r < 0)
+        if (r < 0) {
             __sync_fetch_and_add(&row->lost[ring][RV_LOST_FULL][type], 1);
-        else
+            __sync_fetch_and_add(&row->lost_total, 1);
+        } else {
             __sync_fetch_and_add(&row->emitted[type], 1);
+        }
     }
     rv_drop(scratch);
+    return r;
 }

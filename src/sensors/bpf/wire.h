@@ -29,9 +29,10 @@
 struct rv_wire_counters {
     __u64 seq; /* last sequence number given; lost events take one too, so gaps can be proved */
     __u64 woken_ns;
+    __u64 lost_total; /* sum of `lost`: one look tells whether to look further */
     __u64 emitted[RV_WIRE_TYPES];
     __u64 lost[RV_RING_COUNT][RV_LOST_COUNT][RV_WIRE_TYPES];
-    __u64 reserved[30];
+    __u64 reserved[29];
 };
 #ifndef __bpf__
 _Static_assert(sizeof(struct rv_wire_counters) == 4096, "one page a cpu");
@@ -40,13 +41,25 @@ _Static_assert(sizeof(struct rv_wire_counters) == 4096, "one page a cpu");
 
 /** Settings: in .rodata, so read-only to programs and frozen by the loader. */
 struct rv_wire_settings {
-    __u64 guard_start_boot_ns; /* with guard_tgid: who is left out, and its children */
     __u64 rewrite_window_ns;
     __u64 wake_window_ns; /* wake the reader at most once in so long, per cpu */
-    __u32 guard_tgid;     /* in the initial pid namespace */
+    __u32 guard_tgid;     /* in the initial pid namespace: left out, with its direct children */
     __u32 scope_on;       /* watch only the cgroups in `scope` and below */
-    __u32 watch_signal;   /* signal that a fanotify mark raises to the guard; 0: none */
+    __u32 guard_pid_ns;   /* inode number of the guard's pid namespace */
     __u32 watch_self;
+};
+
+/** Who a process id of the guard's pid namespace is or lately was: value of `rv_recent`. */
+struct rv_wire_who {
+    __u64 start_boot_ns, cgroup_id;
+    __u32 tgid, uid, gid, pid_ns;
+    char comm[16];
+};
+
+/** Context of the program rv_guard_put. */
+struct rv_wire_put {
+    __u64 event; /* address in the guard */
+    __u32 size, ring;
 };
 
 /** Ids of our own BPF objects: key of the `own_ids` map. */

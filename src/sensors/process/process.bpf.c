@@ -7,8 +7,8 @@
  * written and the program has not yet run.
  */
 #include "bpf/identity.h"
+#include "bpf/program.h"
 
-#define CLONE_VM_CALL    56 /* x86-64 clone(2): the flags are its first argument */
 #define ENVIRONMENT_MAX  256
 #define NAME_COMPARE_LEN 16
 
@@ -90,57 +90,6 @@ static __noinline __u32 preload_flag(const struct mm_struct *mm)
     return environment.found ? RV_EXEC_F_PRELOAD : 0;
 }
 
-static __u64 ctime_ns(const struct inode *inode)
-{
-    const struct inode___ctime *old = (const void *)inode;
-    const struct inode___priv_ctime *middle = (const void *)inode;
-
-    if (bpf_core_field_exists(inode->i_ctime_sec))
-        return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
-               (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffffU);
-    if (bpf_core_field_exists(middle->__i_ctime))
-        return (__u64)BPF_CORE_READ(middle, __i_ctime.tv_sec) * 1000000000ULL +
-               ((__u64)BPF_CORE_READ(middle, __i_ctime.tv_nsec) & 0x7fffffffU);
-    return (__u64)BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL +
-           (__u64)BPF_CORE_READ(old, i_ctime.tv_nsec);
-}
-
-static void put_program(struct rv_event_process_exec *event, const struct file *file)
-{
-    const struct inode *inode = BPF_CORE_READ(file, f_inode);
-    const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-    char name[8] = "";
-
-    event->inode = BPF_CORE_READ(inode, i_ino);
-    event->ctime_ns = ctime_ns(inode);
-    event->dev = rv_dev(BPF_CORE_READ(inode, i_sb));
-    event->file_uid = BPF_CORE_READ(inode, i_uid.val);
-    event->file_mode = BPF_CORE_READ(inode, i_mode);
-    if (event->file_mode & (S_ISUID | S_ISGID))
-        event->exec_flags |= RV_EXEC_F_SETID;
-    if (BPF_CORE_READ(inode, i_nlink) != 0)
-        return;
-    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
-    /* memfd_create(2) names its files so, and only root could mount such a name elsewhere. */
-    if (name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' && name[4] == 'd' &&
-        name[5] == ':')
-        event->exec_flags |= RV_EXEC_F_MEMFD;
-    else
-        event->exec_flags |= RV_EXEC_F_DELETED;
-}
-
-static void put_session(struct rv_event_process_exec *event, const struct task_struct *task)
-{
-    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
-    const struct tty_struct *tty = BPF_CORE_READ(signal, tty);
-    const struct pid *session = BPF_CORE_READ(signal, pids[3]);
-
-    event->session = (__u32)BPF_CORE_READ(session, numbers[0].nr);
-    if (tty)
-        event->tty = ((__u32)BPF_CORE_READ(tty, driver, major) << 20) |
-                     (__u32)(BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
-}
-
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -149,6 +98,7 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     const struct task_struct *parent;
     const struct mm_struct *mm;
     const struct cred *cred;
+    const struct file *file;
     struct rv_scratch *scratch;
     __u64 start, end;
     __u32 preload;
@@ -171,9 +121,10 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     event->euid = BPF_CORE_READ(cred, euid.val);
     event->egid = BPF_CORE_READ(cred, egid.val);
     event->argc = (__u32)BPF_CORE_READ(bprm, argc);
-    put_session(event, task);
-    put_program(event, BPF_CORE_READ(bprm, file));
-    rv_put_path(scratch, &event->path, &BPF_CORE_READ(bprm, file)->f_path);
+    file = BPF_CORE_READ(bprm, file);
+    rv_put_session(event, task);
+    rv_put_program(event, file, BPF_CORE_READ(file, f_inode));
+    rv_put_path(scratch, &event->path, &file->f_path);
     start = BPF_CORE_READ(mm, arg_start);
     end = BPF_CORE_READ(mm, arg_end);
     rv_put_user(scratch, &event->argv, (const void *)start, (__u32)(end - start),
@@ -184,6 +135,7 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
         rv_put_kernel_str(scratch, &event->interpreter, BPF_CORE_READ(bprm, filename));
     }
     rv_put_cgroup(scratch, __builtin_offsetof(struct rv_event_process_exec, cgroup), task);
+    rv_remember(task, &scratch->header);
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }
@@ -205,11 +157,12 @@ int BPF_PROG(rv_process_exit, struct task_struct *task)
         return 0;
     event = RV_BODY(scratch, process_exit);
     event->runtime_ns = scratch->header.time_boot_ns - scratch->header.start_boot_ns;
-    event->cpu_ns = BPF_CORE_READ(signal, sum_sched_runtime) +
-                    BPF_CORE_READ(task, se.sum_exec_runtime);
+    event->cpu_ns =
+        BPF_CORE_READ(signal, sum_sched_runtime) + BPF_CORE_READ(task, se.sum_exec_runtime);
     event->status = BPF_CORE_READ(signal, group_exit_code);
     if (!event->status)
         event->status = BPF_CORE_READ(task, exit_code);
+    rv_remember(task, &scratch->header);
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }

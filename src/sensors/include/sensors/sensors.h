@@ -92,7 +92,7 @@ void rv_sensors_fds(const struct rv_sensors *sensors, struct rv_sensors_fds *ret
 
 /**
  * A descriptor to poll for POLLIN in the guard's loop, or -1; when readable call
- * rv_sensors_dispatch(). (Marks that fired are drained here; their events went into the ring.)
+ * rv_sensors_dispatch(): it turns marks that fired into events and puts them into the ring.
  */
 int rv_sensors_poll_fd(const struct rv_sensors *sensors);
 RV_MUST_CHECK int rv_sensors_dispatch(struct rv_sensors *sensors);
@@ -106,11 +106,10 @@ RV_MUST_CHECK int rv_sensors_dispatch(struct rv_sensors *sensors);
  * @return 0; -ENOSPC past RV_SENSORS_WATCH_MAX; -EOPNOTSUPP when the sensor is missing.
  */
 RV_MUST_CHECK int rv_sensors_watch(struct rv_sensors *sensors, int root_fd,
-                                   const char *const *paths, size_t path_count,
-                                   size_t *ret_marked);
+                                   const char *const *paths, size_t path_count, size_t *ret_marked);
 
-/** Forget all marks. */
-void rv_sensors_unwatch(struct rv_sensors *sensors);
+/** Forget all marks. rv_sensors_poll_fd() is another descriptor afterwards. */
+RV_MUST_CHECK int rv_sensors_unwatch(struct rv_sensors *sensors);
 
 /** Watch every system call in a cgroup (v2 id) and below. The first one attaches the slow hook. */
 RV_MUST_CHECK int rv_sensors_deep_add(struct rv_sensors *sensors, uint64_t cgroup_id);
@@ -118,11 +117,19 @@ RV_MUST_CHECK int rv_sensors_deep_add(struct rv_sensors *sensors, uint64_t cgrou
 RV_MUST_CHECK int rv_sensors_deep_remove(struct rv_sensors *sensors, uint64_t cgroup_id);
 
 /**
- * Report every running process as a process.exec event with RV_EVENT_F_SNAPSHOT, parents first.
- * Attach first, then scan: a process is then seen by the scan, by the stream, or by both, and
- * both carry the same process key. Also repairs state after loss.
+ * Report every running process as a process.exec event with RV_EVENT_F_SNAPSHOT, into the ring.
+ * The kernel walks its own task list (BPF iterator), so keys and paths are exact and nothing of
+ * /proc can race. Attach first, then scan: a process is then seen by the scan, by the stream, or
+ * by both, and both carry the same process key. Call again to repair state after loss.
+ * @return 0; -EOPNOTSUPP when the kernel has no task iterator; another -errno.
  */
-RV_MUST_CHECK int rv_sensors_scan(int proc_fd, const struct rv_event_sink *sink);
+RV_MUST_CHECK int rv_sensors_scan(struct rv_sensors *sensors);
+
+/**
+ * Put an event of the guard's own into the ring, in sequence with the kernel's.
+ * @return 0; -ENOSPC when the ring is full (counted as lost); another -errno.
+ */
+RV_MUST_CHECK int rv_sensors_put(struct rv_sensors *sensors, const struct rv_event *event);
 
 /* ---- What it costs, what works ---- */
 
@@ -155,8 +162,8 @@ struct rv_sensors_probe {
     const char *events; /* "process.exec" */
     const char *cost;   /* "one run an exec; not on the system call path" */
     bool works;
-    int error;          /* errno when not */
-    char reason[160];   /* in words, empty when it works */
+    int error;        /* errno when not */
+    char reason[160]; /* in words, empty when it works */
 };
 
 /**

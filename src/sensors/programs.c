@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "programs.h"
+
+#define TYPE(constant) (UINT64_C(1) << RV_EVENT_##constant)
+
+const struct rv_program rv_programs[] = {
+    { "rv_process_fork", RV_SENSOR_PROCESS, RV_ATTACH_TRACE, true, "tp_btf/sched_process_fork",
+      "process.fork", "one run a fork" },
+    { "rv_process_exec", RV_SENSOR_PROCESS, RV_ATTACH_TRACE, true, "tp_btf/sched_process_exec",
+      "process.exec process.cred namespace", "one run an exec" },
+    { "rv_process_exit", RV_SENSOR_PROCESS, RV_ATTACH_TRACE, true, "tp_btf/sched_process_exit",
+      "process.exit", "one run a thread's end" },
+    { "rv_guard_put", RV_SENSOR_READ, RV_ATTACH_NONE, true, "syscall", "file.open",
+      "one run an event of the guard's own" },
+    { "rv_scan_task", RV_SENSOR_PROCESS, RV_ATTACH_NONE, false, "iter.s/task", "process.exec",
+      "runs only while the guard scans" },
+    { "rv_scan_remember", RV_SENSOR_READ, RV_ATTACH_NONE, false, "iter/task", "",
+      "runs only when the guard met a process that it does not know" },
+};
+const size_t rv_program_count = RV_COUNT(rv_programs);
+
+const struct rv_program *rv_program_by_name(const char *name)
+{
+    for (size_t i = 0; i < RV_COUNT(rv_programs); i++) {
+        if (rv_streq(rv_programs[i].name, name))
+            return &rv_programs[i];
+    }
+    return NULL;
+}
+
+static const struct rv_sensor_info infos[RV_SENSOR_COUNT_] = {
+    [RV_SENSOR_PROCESS] = { "process", "programs started and ended",
+                            TYPE(PROCESS_FORK) | TYPE(PROCESS_EXEC) | TYPE(PROCESS_EXIT) },
+    [RV_SENSOR_CRED] = { "cred", "credentials and namespaces changed, capabilities used",
+                         TYPE(PROCESS_CRED) | TYPE(NAMESPACE) },
+    [RV_SENSOR_FILE] = { "file", "files created, changed, renamed, removed",
+                         TYPE(FILE_OPEN) | TYPE(FILE_RENAME) | TYPE(FILE_UNLINK) | TYPE(FILE_LINK) |
+                             TYPE(FILE_ATTR) | TYPE(FILE_TRUNCATE) },
+    [RV_SENSOR_READ] = { "read", "files opened that the policy names", TYPE(FILE_OPEN) },
+    [RV_SENSOR_NET] = { "net", "sockets connected, bound, listening, accepted",
+                        TYPE(NET_CONNECT) | TYPE(NET_ACCEPT) | TYPE(NET_BIND) | TYPE(NET_LISTEN) },
+    [RV_SENSOR_MEMORY] = { "memory", "memory made executable, memory of others touched",
+                           TYPE(MEMORY_EXEC) | TYPE(PROCESS_PTRACE) },
+    [RV_SENSOR_SIGNAL] = { "signal", "signals across process trees", TYPE(PROCESS_SIGNAL) },
+    [RV_SENSOR_KERNEL] = { "kernel", "modules, BPF, kexec, mounts, tampering",
+                           TYPE(KERNEL_MODULE) | TYPE(KERNEL_BPF) | TYPE(KERNEL_KEXEC) |
+                               TYPE(MOUNT) },
+    [RV_SENSOR_DEEP] = { "deep", "system calls of chosen scopes, in order", 0 },
+};
+
+const struct rv_sensor_info *rv_sensor_info(enum rv_sensor sensor)
+{
+    return (unsigned)sensor < RV_SENSOR_COUNT_ ? &infos[sensor] : NULL;
+}

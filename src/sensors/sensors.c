@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Load, attach, account, detach. All kernel objects live by descriptors of this process.
+ *
+ * Loading is tried with every program that the kernel has a hook for; when the verifier or a
+ * security module refuses, each program is tried alone, those refused are left out, and the rest
+ * is loaded again. So one missing hook never costs another sensor.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "bpf/wire.h"
+#include "cgroup.h"
+#include "programs.h"
+#include "sensors/sensors.h"
+#include "watch.h"
+
+/* clang-format off: bpftool's output, with its own idea of conversions */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "rv_bpf.skel.h"
+#pragma GCC diagnostic pop
+/* clang-format on */
+
+#define RING_BYTES_DEFAULT   ((size_t)8 * 1024 * 1024)
+#define URGENT_BYTES_DEFAULT ((size_t)256 * 1024)
+#define REWRITE_WINDOW_MS    60000U
+#define WAKE_WINDOW_NS       RV_NS_PER_MS
+#define PROGRAMS_MAX         64
+#define REMEMBER_EVERY_NS    RV_NS_PER_S
+
+struct rv_sensors {
+    struct rv_bpf *bpf;
+    struct bpf_link *links[PROGRAMS_MAX]; /* by row of rv_programs */
+    struct rv_watch *watch;
+    unsigned wanted, missing;
+    uint64_t remembered_ns; /* last walk over the task list for an unknown process id */
+    int cgroup_fd, stats_fd;
+    size_t ring_bytes, urgent_bytes;
+    uint32_t cpus;
+    size_t deep_count;
+    struct rv_event_builder builder; /* 8 KiB: not for the stack */
+};
+
+/* ---- Quiet libbpf ---- */
+static int no_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+    (void)level;
+    (void)format;
+    (void)args;
+    return 0;
+}
+
+/** libbpf, silent for as long as the returned value is not given back. */
+static libbpf_print_fn_t hush(void)
+{
+    return libbpf_set_print(getenv("RV_SENSORS_DEBUG") ? NULL : no_print);
+}
+
+/* ---- Who are we, in the initial pid namespace ---- */
+
+/** The kernel's own number for this process, also from inside a pid namespace. */
+static int own_tgid(uint32_t *ret_tgid)
+{
+    static const struct bpf_insn code[] = {
+        { .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_current_pid_tgid },
+        { .code = BPF_ALU64 | BPF_RSH | BPF_K, .dst_reg = BPF_REG_0, .imm = 32 },
+        { .code = BPF_JMP | BPF_EXIT },
+    };
+    RV_AUTO(rv_closep) int fd = -1;
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+
+    fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "rv_whoami", "Dual BSD/GPL", code,
+                       RV_COUNT(code), NULL);
+    if (fd < 0)
+        return fd;
+    if (bpf_prog_test_run_opts(fd, &run) < 0)
+        return -errno;
+    *ret_tgid = run.retval;
+    return 0;
+}
+
+static uint32_t own_pid_ns(void)
+{
+    struct stat status;
+
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint32_t)status.st_ino : 0;
+}
+
+/* ---- Which programs can there be ---- */
+
+static bool wanted(const struct rv_sensors *sensors, const struct rv_program *program)
+{
+    return (sensors->wanted & RV_SENSOR_BIT(program->sensor)) != 0;
+}
+
+/** Whether the kernel declares the tracepoint that a tp_btf program names. */
+static bool hook_exists(const struct btf *kernel, const struct rv_program *program)
+{
+    static const char prefix[] = "tp_btf/";
+    char name[128];
+
+    if (strncmp(program->hook, prefix, sizeof(prefix) - 1) != 0)
+        return true;
+    snprintf(name, sizeof(name), "btf_trace_%s", program->hook + sizeof(prefix) - 1);
+    return btf__find_by_name_kind(kernel, name, BTF_KIND_TYPEDEF) > 0;
+}
+
+static struct bpf_program *program_of(const struct rv_bpf *bpf, const struct rv_program *row)
+{
+    return bpf_object__find_program_by_name(bpf->obj, row->name);
+}
+
+/** Open the object with the settings applied and only `rows` set to load. */
+static int open_object(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
+                       const bool rows[PROGRAMS_MAX], struct rv_bpf **ret_bpf)
+{
+    struct rv_bpf *bpf = rv_bpf__open();
+
+    if (!bpf)
+        return -errno;
+    bpf->rodata->rv_settings = *settings;
+    if (bpf_map__set_max_entries(bpf->maps.rv_ring, (uint32_t)sensors->ring_bytes) < 0 ||
+        bpf_map__set_max_entries(bpf->maps.rv_urgent, (uint32_t)sensors->urgent_bytes) < 0) {
+        rv_bpf__destroy(bpf);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < rv_program_count; i++) {
+        struct bpf_program *program = program_of(bpf, &rv_programs[i]);
+
+        if (program)
+            bpf_program__set_autoload(program, rows[i]);
+    }
+    *ret_bpf = bpf;
+    return 0;
+}
+
+static int load_rows(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
+                     const bool rows[PROGRAMS_MAX], struct rv_bpf **ret_bpf)
+{
+    struct rv_bpf *bpf = NULL;
+    int r = open_object(sensors, settings, rows, &bpf);
+
+    if (r < 0)
+        return r;
+    r = rv_bpf__load(bpf);
+    if (r < 0) {
+        rv_bpf__destroy(bpf);
+        return r;
+    }
+    *ret_bpf = bpf;
+    return 0;
+}
+
+/** Try each program of `rows` alone; clear those that the kernel refuses. */
+static void keep_loadable(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
+                          bool rows[PROGRAMS_MAX])
+{
+    for (size_t i = 0; i < rv_program_count; i++) {
+        bool alone[PROGRAMS_MAX] = { false };
+        struct rv_bpf *bpf = NULL;
+
+        if (!rows[i])
+            continue;
+        alone[i] = true;
+        rows[i] = load_rows(sensors, settings, alone, &bpf) == 0;
+        rv_bpf__destroy(bpf);
+    }
+}
+
+static void note_missing(struct rv_sensors *sensors, const bool rows[PROGRAMS_MAX])
+{
+    for (size_t i = 0; i < rv_program_count; i++) {
+        if (rv_programs[i].essential && !rows[i] && wanted(sensors, &rv_programs[i]))
+            sensors->missing |= RV_SENSOR_BIT(rv_programs[i].sensor);
+    }
+}
+
+static int load(struct rv_sensors *sensors, const struct rv_wire_settings *settings)
+{
+    struct btf *kernel = btf__load_vmlinux_btf();
+    bool rows[PROGRAMS_MAX] = { false };
+    int r;
+
+    if (!kernel)
+        return -EOPNOTSUPP;
+    for (size_t i = 0; i < rv_program_count; i++)
+        rows[i] = wanted(sensors, &rv_programs[i]) && hook_exists(kernel, &rv_programs[i]);
+    btf__free(kernel);
+    r = load_rows(sensors, settings, rows, &sensors->bpf);
+    if (r < 0 && r != -EPERM) {
+        keep_loadable(sensors, settings, rows);
+        r = load_rows(sensors, settings, rows, &sensors->bpf);
+    }
+    note_missing(sensors, rows);
+    return r;
+}
+
+/* ---- Scope and own ids ---- */
+
+static int fill_scope(const struct rv_sensors *sensors, const struct rv_sensors_options *options)
+{
+    int fd = bpf_map__fd(sensors->bpf->maps.rv_scope);
+    uint32_t yes = 1;
+
+    for (size_t i = 0; i < options->scope_count; i++) {
+        if (bpf_map_update_elem(fd, &options->scope[i], &yes, BPF_ANY) < 0)
+            return -errno;
+    }
+    return bpf_map_freeze(fd) < 0 ? -errno : 0;
+}
+
+/* ---- Life ---- */
+
+static int check_options(const struct rv_sensors_options *options, const char **reterr)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t sizes[] = { options->ring_bytes, options->urgent_ring_bytes };
+
+    for (size_t i = 0; i < RV_COUNT(sizes); i++) {
+        if (sizes[i] != 0 &&
+            (sizes[i] < page || (sizes[i] & (sizes[i] - 1)) != 0 || sizes[i] > (size_t)1 << 30)) {
+            *reterr = "ring size must be a power of two between a page and 1 GiB";
+            return -EINVAL;
+        }
+    }
+    if (options->scope_count > RV_SENSORS_SCOPE_MAX) {
+        *reterr = "too many cgroups in the scope: at most 64";
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static const char *load_error(int r)
+{
+    if (r == -EPERM || r == -EACCES)
+        return "loading BPF programs was refused: run as root with CAP_BPF and CAP_PERFMON";
+    if (r == -EOPNOTSUPP || r == -ESRCH || r == -ENOENT)
+        return "the kernel has no BTF (/sys/kernel/btf/vmlinux): use a kernel built with "
+               "CONFIG_DEBUG_INFO_BTF";
+    return "the kernel refused the BPF programs: run `reeve doctor` for each one's reason";
+}
+
+static void fill_settings(struct rv_wire_settings *settings,
+                          const struct rv_sensors_options *options)
+{
+    uint32_t window_ms =
+        options->rewrite_window_ms ? options->rewrite_window_ms : REWRITE_WINDOW_MS;
+
+    settings->rewrite_window_ns = window_ms * RV_NS_PER_MS;
+    settings->wake_window_ns = WAKE_WINDOW_NS;
+    settings->scope_on = options->scope_count > 0;
+    settings->watch_self = options->watch_self;
+    settings->guard_pid_ns = own_pid_ns();
+}
+
+static int open_sensors(struct rv_sensors *sensors, const struct rv_sensors_options *options,
+                        const char **reterr)
+{
+    struct rv_wire_settings settings = { 0 };
+    int cpus = libbpf_num_possible_cpus();
+    int r;
+
+    if (cpus <= 0)
+        return -EINVAL;
+    sensors->cpus = (uint32_t)rv_min_u64((uint64_t)cpus, RV_WIRE_CPUS);
+    fill_settings(&settings, options);
+    r = own_tgid(&settings.guard_tgid);
+    if (r == 0)
+        r = load(sensors, &settings);
+    if (r < 0) {
+        *reterr = load_error(r);
+        return r;
+    }
+    if ((sensors->missing & sensors->wanted) == sensors->wanted) {
+        *reterr = "no sensor works on this kernel: run `reeve doctor` for each one's reason";
+        return -EOPNOTSUPP;
+    }
+    if (sensors->wanted & RV_SENSOR_BIT(RV_SENSOR_READ) && rv_watch_open(&sensors->watch) < 0)
+        sensors->missing |= RV_SENSOR_BIT(RV_SENSOR_READ);
+    r = fill_scope(sensors, options);
+    if (r < 0)
+        *reterr = "could not fill the map of watched cgroups";
+    return r;
+}
+
+int rv_sensors_open(struct rv_sensors **ret_sensors, const struct rv_sensors_options *options,
+                    const char **reterr)
+{
+    RV_AUTO(rv_sensors_free) struct rv_sensors *sensors = NULL;
+    const char *error = "out of memory";
+    libbpf_print_fn_t print;
+    int r;
+
+    if (!reterr)
+        reterr = &error;
+    *reterr = error;
+    r = check_options(options, reterr);
+    if (r < 0)
+        return r;
+    sensors = calloc(1, sizeof(*sensors));
+    if (!sensors)
+        return -ENOMEM;
+    sensors->cgroup_fd = -1;
+    sensors->stats_fd = -1;
+    sensors->wanted = options->sensors ? options->sensors : RV_SENSORS_DEFAULT;
+    sensors->ring_bytes = options->ring_bytes ? options->ring_bytes : RING_BYTES_DEFAULT;
+    sensors->urgent_bytes =
+        options->urgent_ring_bytes ? options->urgent_ring_bytes : URGENT_BYTES_DEFAULT;
+    print = hush();
+    r = open_sensors(sensors, options, reterr);
+    libbpf_set_print(print);
+    if (r < 0)
+        return r;
+    r = rv_cgroup_root(options->cgroup_root, &sensors->cgroup_fd);
+    if (r < 0)
+        sensors->missing |= RV_SENSOR_BIT(RV_SENSOR_NET) & sensors->wanted;
+    *ret_sensors = RV_TAKE(sensors);
+    return 0;
+}
+
+void rv_sensors_free(struct rv_sensors **sensors)
+{
+    struct rv_sensors *s = sensors ? *sensors : NULL;
+
+    if (!s)
+        return;
+    for (size_t i = 0; i < RV_COUNT(s->links); i++)
+        bpf_link__destroy(s->links[i]);
+    rv_watch_free(&s->watch);
+    rv_bpf__destroy(s->bpf);
+    rv_closep(&s->cgroup_fd);
+    rv_closep(&s->stats_fd);
+    free(s);
+    *sensors = NULL;
+}
+
+static int attach_row(struct rv_sensors *sensors, size_t i)
+{
+    struct bpf_program *program = program_of(sensors->bpf, &rv_programs[i]);
+
+    if (!program || bpf_program__fd(program) < 0 || sensors->links[i])
+        return 0;
+    if (rv_programs[i].attach == RV_ATTACH_CGROUP) {
+        if (sensors->cgroup_fd < 0)
+            return 0;
+        sensors->links[i] = bpf_program__attach_cgroup(program, sensors->cgroup_fd);
+    } else {
+        sensors->links[i] = bpf_program__attach(program);
+    }
+    return sensors->links[i] ? 0 : -errno;
+}
+
+int rv_sensors_attach(struct rv_sensors *sensors)
+{
+    libbpf_print_fn_t print = hush();
+    int r = 0;
+
+    for (size_t i = 0; i < rv_program_count && r == 0; i++) {
+        if (rv_programs[i].attach == RV_ATTACH_DEEP || rv_programs[i].attach == RV_ATTACH_NONE)
+            continue;
+        r = attach_row(sensors, i);
+        if (r < 0 && !rv_programs[i].essential)
+            r = 0;
+        if (r < 0 && rv_programs[i].sensor != RV_SENSOR_PROCESS) {
+            sensors->missing |= RV_SENSOR_BIT(rv_programs[i].sensor);
+            r = 0;
+        }
+    }
+    libbpf_set_print(print);
+    return r;
+}
+
+unsigned rv_sensors_missing(const struct rv_sensors *sensors)
+{
+    return sensors->missing & sensors->wanted;
+}
+
+void rv_sensors_fds(const struct rv_sensors *sensors, struct rv_sensors_fds *ret_fds)
+{
+    ret_fds->fd[RV_SENSORS_FD_RING] = bpf_map__fd(sensors->bpf->maps.rv_ring);
+    ret_fds->fd[RV_SENSORS_FD_URGENT] = bpf_map__fd(sensors->bpf->maps.rv_urgent);
+    ret_fds->fd[RV_SENSORS_FD_COUNTERS] = bpf_map__fd(sensors->bpf->maps.rv_counters);
+    ret_fds->ring_bytes = sensors->ring_bytes;
+    ret_fds->urgent_bytes = sensors->urgent_bytes;
+    ret_fds->cpus = sensors->cpus;
+    ret_fds->version = RV_WIRE_VERSION;
+}
+
+/* ---- Events of the guard's own ---- */
+
+static int run_put(struct rv_sensors *sensors, const struct rv_event *event, uint32_t ring)
+{
+    struct rv_wire_put put = { .event = (uint64_t)(uintptr_t)event,
+                               .size = event->size,
+                               .ring = ring };
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &put, .ctx_size_in = sizeof(put));
+
+    if (bpf_prog_test_run_opts(bpf_program__fd(sensors->bpf->progs.rv_guard_put), &run) < 0)
+        return -errno;
+    return (int)run.retval;
+}
+
+int rv_sensors_put(struct rv_sensors *sensors, const struct rv_event *event)
+{
+    bool urgent = event->type == RV_EVENT_TAMPER || event->type == RV_EVENT_LOSS;
+
+    return run_put(sensors, event, urgent ? RV_RING_URGENT : RV_RING_MAIN);
+}
+
+/** Read a BPF iterator to its end: that is what runs it. */
+static int run_iterator(const struct bpf_program *program)
+{
+    struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+    RV_AUTO(rv_closep) int fd = -1;
+    char room[256];
+    ssize_t len;
+    int r = 0;
+
+    if (!link)
+        return -errno;
+    fd = bpf_iter_create(bpf_link__fd(link));
+    if (fd < 0)
+        r = fd;
+    do {
+        len = fd < 0 ? 0 : read(fd, room, sizeof(room));
+    } while (len > 0 || (len < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (len < 0)
+        r = -errno;
+    bpf_link__destroy(link);
+    return r;
+}
+
+int rv_sensors_scan(struct rv_sensors *sensors)
+{
+    libbpf_print_fn_t print;
+    int r;
+
+    if (bpf_program__fd(sensors->bpf->progs.rv_scan_task) < 0)
+        return -EOPNOTSUPP;
+    print = hush();
+    r = run_iterator(sensors->bpf->progs.rv_scan_task);
+    libbpf_set_print(print);
+    return r;
+}
+
+/* ---- Watched files ---- */
+
+int rv_sensors_poll_fd(const struct rv_sensors *sensors)
+{
+    return sensors->watch ? rv_watch_fd(sensors->watch) : -1;
+}
+
+/** Who opened; asks the kernel's task list when the number is not remembered. */
+static bool find_who(struct rv_sensors *sensors, uint32_t pid, struct rv_wire_who *ret_who)
+{
+    int fd = bpf_map__fd(sensors->bpf->maps.rv_recent);
+    uint64_t now_ns;
+    struct rv_clock clock = rv_clock_system();
+
+    if (bpf_map_lookup_elem(fd, &pid, ret_who) == 0)
+        return true;
+    now_ns = clock.boot_ns(clock.context);
+    if (now_ns - sensors->remembered_ns < REMEMBER_EVERY_NS)
+        return false;
+    sensors->remembered_ns = now_ns;
+    return run_iterator(sensors->bpf->progs.rv_scan_remember) == 0 &&
+           bpf_map_lookup_elem(fd, &pid, ret_who) == 0;
+}
+
+static int put_hit(void *context, const struct rv_watch_hit *hit)
+{
+    struct rv_sensors *sensors = context;
+    struct rv_clock clock = rv_clock_system();
+    struct rv_event_builder *builder = &sensors->builder;
+    struct rv_event_file_open *body;
+    struct rv_event *header;
+    struct rv_wire_who who;
+    int r;
+
+    if (!find_who(sensors, hit->pid, &who))
+        return 0; /* not watched, the agent itself included */
+    header = rv_event_begin(builder, RV_EVENT_FILE_OPEN);
+    body = (struct rv_event_file_open *)(void *)header;
+    header->time_boot_ns = clock.boot_ns(clock.context);
+    header->start_boot_ns = who.start_boot_ns;
+    header->cgroup_id = who.cgroup_id;
+    header->tgid = header->tid = who.tgid;
+    header->uid = who.uid;
+    header->gid = who.gid;
+    header->pid_ns = who.pid_ns;
+    memcpy(header->comm, who.comm, sizeof(header->comm));
+    body->inode = hit->inode;
+    body->dev = hit->dev;
+    body->access = (hit->mask & FAN_OPEN ? RV_ACCESS_READ : 0) |
+                   (hit->mask & FAN_MODIFY ? RV_ACCESS_WRITE : 0);
+    body->file_uid = hit->uid;
+    body->file_mode = hit->mode;
+    rv_event_put_str(builder, &body->path, hit->path, RV_EVENT_PATH_MAX);
+    r = run_put(sensors, rv_event_end(builder), RV_RING_MAIN);
+    return r == -ENOSPC ? 0 : r; /* full: counted */
+}
+
+static int put_overflow(void *context)
+{
+    struct rv_sensors *sensors = context;
+    struct rv_event_builder *builder = &sensors->builder;
+    struct rv_event *header = rv_event_begin(builder, RV_EVENT_LOSS);
+    struct rv_event_loss *body = (struct rv_event_loss *)(void *)header;
+    struct rv_clock clock = rv_clock_system();
+
+    header->time_boot_ns = clock.boot_ns(clock.context);
+    body->count = body->total = 1; /* at least: the kernel does not count */
+    body->lost_type = RV_EVENT_FILE_OPEN;
+    body->cause = RV_LOSS_RING_FULL;
+    rv_event_put_str(builder, &body->ring, rv_span_str("fanotify"), RV_EVENT_NAME_MAX);
+    return rv_sensors_put(context, rv_event_end(builder));
+}
+
+int rv_sensors_dispatch(struct rv_sensors *sensors)
+{
+    const struct rv_watch_sink sink = { put_hit, put_overflow, sensors };
+    int r;
+
+    if (!sensors->watch)
+        return 0;
+    r = rv_watch_read(sensors->watch, &sink);
+    return r < 0 ? r : 0;
+}
+
+int rv_sensors_watch(struct rv_sensors *sensors, int root_fd, const char *const *paths,
+                     size_t path_count, size_t *ret_marked)
+{
+    if (!sensors->watch)
+        return -EOPNOTSUPP;
+    return rv_watch_add(sensors->watch, root_fd, paths, path_count, ret_marked);
+}
+
+int rv_sensors_unwatch(struct rv_sensors *sensors)
+{
+    if (!sensors->watch)
+        return 0;
+    rv_watch_free(&sensors->watch);
+    return rv_watch_open(&sensors->watch);
+}
+
+/* ---- Deep watching ---- */
+
+static int deep_attach(struct rv_sensors *sensors)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < rv_program_count && r == 0; i++) {
+        if (rv_programs[i].attach == RV_ATTACH_DEEP)
+            r = attach_row(sensors, i);
+    }
+    return r;
+}
+
+static void deep_detach(struct rv_sensors *sensors)
+{
+    for (size_t i = 0; i < rv_program_count; i++) {
+        if (rv_programs[i].attach != RV_ATTACH_DEEP)
+            continue;
+        bpf_link__destroy(sensors->links[i]);
+        sensors->links[i] = NULL;
+    }
+}
+
+int rv_sensors_deep_add(struct rv_sensors *sensors, uint64_t cgroup_id)
+{
+    int fd = bpf_map__fd(sensors->bpf->maps.rv_deep_scope), r;
+    uint32_t yes = 1;
+
+    if (rv_sensors_missing(sensors) & RV_SENSOR_BIT(RV_SENSOR_DEEP))
+        return -EOPNOTSUPP;
+    if (bpf_map_update_elem(fd, &cgroup_id, &yes, BPF_NOEXIST) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    r = deep_attach(sensors);
+    if (r < 0) {
+        (void)bpf_map_delete_elem(fd, &cgroup_id);
+        if (sensors->deep_count == 0)
+            deep_detach(sensors);
+        return r;
+    }
+    sensors->deep_count++;
+    return 0;
+}
+
+int rv_sensors_deep_remove(struct rv_sensors *sensors, uint64_t cgroup_id)
+{
+    if (bpf_map_delete_elem(bpf_map__fd(sensors->bpf->maps.rv_deep_scope), &cgroup_id) < 0)
+        return -errno;
+    if (--sensors->deep_count == 0)
+        deep_detach(sensors);
+    return 0;
+}
+
+/* ---- Cost ---- */
+
+int rv_sensors_meter(struct rv_sensors *sensors)
+{
+    if (sensors->stats_fd < 0)
+        sensors->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+    return sensors->stats_fd < 0 ? sensors->stats_fd : 0;
+}
+
+size_t rv_sensors_costs(const struct rv_sensors *sensors, struct rv_sensors_cost *rows, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rv_program_count && count < room; i++) {
+        const struct bpf_program *program = program_of(sensors->bpf, &rv_programs[i]);
+        struct bpf_prog_info info = { 0 };
+        uint32_t len = sizeof(info);
+
+        if (!program || bpf_program__fd(program) < 0 ||
+            bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) < 0)
+            continue;
+        rows[count++] = (struct rv_sensors_cost){
+            .program = rv_programs[i].name,
+            .hook = rv_programs[i].hook,
+            .sensor = rv_programs[i].sensor,
+            .run_count = info.run_cnt,
+            .run_time_ns = info.run_time_ns,
+            .missed = info.recursion_misses,
+        };
+    }
+    return count;
+}
+
+uint64_t rv_sensors_map_bytes(const struct rv_sensors *sensors)
+{
+    const struct bpf_map *map;
+    uint64_t bytes = 0;
+
+    bpf_object__for_each_map(map, sensors->bpf->obj)
+    {
+        char path[64];
+        RV_AUTO(rv_freep) char *text = NULL;
+        size_t len = 0;
+        const char *field;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+        if (rv_read_file(AT_FDCWD, path, 4096, &text, &len) < 0)
+            continue;
+        field = strstr(text, "memlock:");
+        if (field)
+            bytes += strtoull(field + strlen("memlock:"), NULL, 10);
+    }
+    return bytes;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sensors/sensors.h"
+#include "watch.h"
+
+#define MARK_MASK  ((uint64_t)(FAN_OPEN | FAN_MODIFY))
+#define PATH_LIMIT ((size_t)4096)
+
+struct rv_watch {
+    int fd;
+    size_t marks;
+    char path[PATH_LIMIT]; /* of the hit at hand */
+};
+
+int rv_watch_open(struct rv_watch **ret_watch)
+{
+    struct rv_watch *watch = calloc(1, sizeof(*watch));
+
+    if (!watch)
+        return -ENOMEM;
+    watch->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
+                              O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK | O_NOATIME);
+    if (watch->fd < 0) {
+        int r = -errno;
+
+        free(watch);
+        return r;
+    }
+    *ret_watch = watch;
+    return 0;
+}
+
+void rv_watch_free(struct rv_watch **watch)
+{
+    if (!watch || !*watch)
+        return;
+    rv_closep(&(*watch)->fd);
+    free(*watch);
+    *watch = NULL;
+}
+
+int rv_watch_fd(const struct rv_watch *watch)
+{
+    return watch->fd;
+}
+
+/* ---- Marks ---- */
+
+/** Open inside `root_fd`: links and ".." cannot lead out of it. */
+static int open_in_root(int root_fd, const char *path, uint64_t flags)
+{
+    struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+    long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/** Mark one object that exists. Anything but files and, with a slash, directories is left alone. */
+static int mark(struct rv_watch *watch, int root_fd, const char *path, bool directory)
+{
+    RV_AUTO(rv_closep) int fd = open_in_root(root_fd, path, O_PATH);
+    uint64_t mask = MARK_MASK | (directory ? FAN_EVENT_ON_CHILD : 0);
+    struct stat status;
+    char link[40];
+
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (directory ? !S_ISDIR(status.st_mode) : !S_ISREG(status.st_mode))
+        return 0;
+    if (watch->marks >= RV_SENSORS_WATCH_MAX)
+        return -ENOSPC;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    if (fanotify_mark(watch->fd, FAN_MARK_ADD, mask, AT_FDCWD, link) < 0)
+        return -errno;
+    watch->marks++;
+    return 1;
+}
+
+/** A pattern being expanded: `done` is plain, `rest` may hold wildcards. */
+struct expansion {
+    struct rv_watch *watch;
+    int root_fd;
+    bool directory;
+    size_t marked;
+};
+
+static int expand(struct expansion *expansion, const char *done, const char *rest, unsigned depth);
+
+/** Go on with each entry of `done` that the first component of `rest` matches. */
+static int expand_wildcard(struct expansion *expansion, const char *done, const char *component,
+                           const char *rest, unsigned depth)
+{
+    int fd = open_in_root(expansion->root_fd, *done ? done : "/", O_RDONLY | O_DIRECTORY);
+    struct dirent *entry;
+    DIR *dir;
+    int r = 0;
+
+    if (fd < 0)
+        return 0; /* not there, or not a directory: nothing matches */
+    dir = fdopendir(fd);
+    if (!dir) {
+        r = -errno;
+        rv_closep(&fd);
+        return r;
+    }
+    while (r == 0 && (entry = readdir(dir))) {
+        RV_AUTO(rv_freep) char *path = NULL;
+
+        if (rv_streq(entry->d_name, ".") || rv_streq(entry->d_name, "..") ||
+            fnmatch(component, entry->d_name, FNM_NOESCAPE) != 0)
+            continue;
+        if (asprintf(&path, "%s/%s", done, entry->d_name) < 0)
+            r = -ENOMEM;
+        else
+            r = expand(expansion, path, rest, depth + 1);
+    }
+    closedir(dir);
+    return r;
+}
+
+static int expand(struct expansion *expansion, const char *done, const char *rest, unsigned depth)
+{
+    RV_AUTO(rv_freep) char *component = NULL, *path = NULL;
+    size_t len;
+    int r;
+
+    rest += strspn(rest, "/");
+    if (*rest == '\0' || depth > 64 || strlen(done) > PATH_LIMIT) {
+        r = mark(expansion->watch, expansion->root_fd, *done ? done : "/", expansion->directory);
+        if (r > 0)
+            expansion->marked++;
+        return r < 0 ? r : 0;
+    }
+    len = strcspn(rest, "/");
+    component = strndup(rest, len);
+    if (!component)
+        return -ENOMEM;
+    if (strpbrk(component, "*?["))
+        return expand_wildcard(expansion, done, component, rest + len, depth);
+    if (asprintf(&path, "%s/%s", done, component) < 0)
+        return -ENOMEM;
+    return expand(expansion, path, rest + len, depth + 1);
+}
+
+int rv_watch_add(struct rv_watch *watch, int root_fd, const char *const *paths, size_t path_count,
+                 size_t *ret_marked)
+{
+    size_t marked = 0;
+
+    watch->marks = 0; /* counted anew: marking again what is marked is free */
+    for (size_t i = 0; i < path_count; i++) {
+        size_t len = strlen(paths[i]);
+        struct expansion expansion = { .watch = watch,
+                                       .root_fd = root_fd,
+                                       .directory = len > 1 && paths[i][len - 1] == '/' };
+        int r;
+
+        if (paths[i][0] != '/')
+            return -EINVAL;
+        r = expand(&expansion, "", paths[i], 0);
+        if (r < 0)
+            return r;
+        marked += expansion.marked;
+    }
+    if (ret_marked)
+        *ret_marked = marked;
+    return 0;
+}
+
+/* ---- Hits ---- */
+
+/** The file's path as its namespace sees it, without what the kernel says of removed files. */
+static struct rv_span path_of(int fd, const struct stat *status, char room[PATH_LIMIT])
+{
+    static const char deleted[] = " (deleted)";
+    char link[40];
+    ssize_t len;
+    size_t cut;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, room, PATH_LIMIT);
+    if (len <= 0)
+        return rv_span("", 0);
+    cut = sizeof(deleted) - 1;
+    if (status->st_nlink == 0 && (size_t)len > cut &&
+        memcmp(room + (size_t)len - cut, deleted, cut) == 0)
+        len -= (ssize_t)cut;
+    return rv_span(room, (size_t)len);
+}
+
+static int put_hit(struct rv_watch *watch, const struct fanotify_event_metadata *meta,
+                   const struct rv_watch_sink *sink)
+{
+    RV_AUTO(rv_closep) int fd = meta->fd;
+    struct stat status;
+    struct rv_watch_hit hit;
+
+    if (meta->mask & FAN_Q_OVERFLOW)
+        return sink->lost(sink->context);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return 0;
+    hit = (struct rv_watch_hit){
+        .pid = (uint32_t)meta->pid,
+        .mask = meta->mask,
+        .inode = status.st_ino,
+        .dev = (uint32_t)(major(status.st_dev) << 20 | minor(status.st_dev)),
+        .uid = status.st_uid,
+        .mode = status.st_mode,
+        .path = path_of(fd, &status, watch->path),
+    };
+    return sink->hit(sink->context, &hit);
+}
+
+int rv_watch_read(struct rv_watch *watch, const struct rv_watch_sink *sink)
+{
+    _Alignas(struct fanotify_event_metadata) char room[4096];
+    int hits = 0, r = 0;
+
+    for (;;) {
+        const struct fanotify_event_metadata *meta;
+        ssize_t len = read(watch->fd, room, sizeof(room));
+
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len <= 0)
+            return len < 0 && errno != EAGAIN ? -errno : hits;
+        for (meta = (const void *)room; FAN_EVENT_OK(meta, len); meta = FAN_EVENT_NEXT(meta, len)) {
+            int hit = put_hit(watch, meta, sink); /* closes the descriptor in any case */
+
+            if (hit < 0 && r == 0)
+                r = hit;
+            hits++;
+        }
+        if (r < 0)
+            return r;
+    }
+}
