@@ -57,6 +57,40 @@ static void kernel_and_user_space_agree(void **state)
     }
 }
 
+/* Leaves too far apart for an immediate, thresholds at the ends. */
+static void extremes_agree(void **state)
+{
+    static const struct rv_forest_node nodes[] = {
+        { 0, INT32_MIN + 1, 1, 4, 4 },
+        { 1, INT32_MAX, 2, 3, 2 },
+        { RV_FOREST_LEAF, INT32_MAX, 0, 0, 1 },
+        { RV_FOREST_LEAF, INT32_MIN, 0, 0, 1 },
+        { 1, 0, 5, 6, 2 },
+        { RV_FOREST_LEAF, -1, 0, 0, 1 },
+        { RV_FOREST_LEAF, INT32_MIN, 0, 0, 1 },
+    };
+    static const int32_t ends[] = { INT32_MIN, INT32_MIN + 1, -1, 0, 1, INT32_MAX - 1, INT32_MAX };
+    const uint32_t size = RV_COUNT(nodes);
+    struct rv_forest_spec spec = { 2, -RV_FOREST_BASE_MAX, &size, 1, nodes, size };
+    struct rv_forest *forest = NULL;
+    struct rv_kernel_model model = { { NULL, NULL }, 1 };
+    struct rv_kernel_trial trial;
+    int32_t pairs[RV_COUNT(ends) * RV_COUNT(ends)][2];
+    int r;
+
+    for (size_t i = 0; i < RV_COUNT(pairs); i++) {
+        pairs[i][0] = ends[i / RV_COUNT(ends)];
+        pairs[i][1] = ends[i % RV_COUNT(ends)];
+    }
+    rv_assert_ok(rv_forest_make(&spec, &forest, NULL));
+    model.heads[RV_KERNEL_MONOTONE] = forest;
+    r = rv_kernel_try(&model, pairs[0], RV_COUNT(pairs), &trial);
+    rv_forest_free(&forest);
+    skip_without_bpf(r);
+    rv_assert_ok(r);
+    assert_int_equal(trial.mismatches, 0);
+}
+
 /* A caller as a sensor would be: it tail-calls slot LIVE, and what runs there calls on. */
 static int load_caller(int slots_fd, int *ret_fd)
 {
@@ -163,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_and_user_space_agree),
+        cmocka_unit_test(extremes_agree),
         cmocka_unit_test(a_slot_is_promoted_and_rolled_back),
         cmocka_unit_test(too_wide_a_row_is_refused),
     };

@@ -8,7 +8,8 @@
  */
 #include "forest_private.h"
 
-#define SIGN_BIT 0x80000000U
+#define SIGN_BIT    0x80000000U
+#define FLIPPED_MAX 512 /* rows wider than this are walked plainly */
 
 /* ---- Packing ---- */
 
@@ -106,8 +107,27 @@ int64_t rv_forest_score_plain(const struct rv_forest *forest, const int32_t *row
     return sum;
 }
 
+/*
+ * The slot below `at`: 2 * at, plus one if the row goes left. No compiler here makes the carry of
+ * an unsigned comparison into the shift's lowest bit by itself, so x86 is told.
+ */
+static inline __attribute__((always_inline)) uint64_t
+step(uint64_t at, const struct packed_split *split, const uint32_t *row)
+{
+#ifdef __x86_64__
+    __asm__("cmpl %[value], %[feature]\n\tadcq %[at], %[at]"
+            : [at] "+r"(at)
+            : [feature] "r"(row[split->feature]), [value] "m"(split->value)
+            : "cc");
+    return at;
+#else
+    return at + at + (row[split->feature] < split->value);
+#endif
+}
+
+/* `row` has its sign bits flipped. */
 static inline __attribute__((always_inline)) int64_t
-score_group(const struct packed_group *group, const int32_t *row, const uint32_t depth)
+score_group(const struct packed_group *group, const uint32_t *row, const uint32_t depth)
 {
     const struct packed_split *splits = group->splits;
     const int32_t *leaves = group->leaves;
@@ -118,11 +138,8 @@ score_group(const struct packed_group *group, const int32_t *row, const uint32_t
         uint64_t at = 1;
 
 #pragma GCC unroll 8
-        for (uint32_t level = 0; level < depth; level++) {
-            uint32_t value = (uint32_t)row[splits[at].feature] ^ SIGN_BIT;
-
-            at = at + at + (value < splits[at].value);
-        }
+        for (uint32_t level = 0; level < depth; level++)
+            at = step(at, &splits[at], row);
         sum += leaves[at - slots];
         splits += slots;
         leaves += slots;
@@ -130,21 +147,26 @@ score_group(const struct packed_group *group, const int32_t *row, const uint32_t
     return sum;
 }
 
+/* One call a depth: each is compiled with its own constant. */
+static int64_t score_packed(const struct packed_group *groups, const uint32_t *row)
+{
+    return score_group(&groups[0], row, 0) + score_group(&groups[1], row, 1) +
+           score_group(&groups[2], row, 2) + score_group(&groups[3], row, 3) +
+           score_group(&groups[4], row, 4) + score_group(&groups[5], row, 5) +
+           score_group(&groups[6], row, 6) + score_group(&groups[7], row, 7) +
+           score_group(&groups[8], row, 8);
+}
+
 int64_t rv_forest_score(const struct rv_forest *forest, const int32_t *row)
 {
-    const struct packed_group *groups = forest->groups;
+    uint32_t flipped[FLIPPED_MAX] __attribute__((uninitialized));
     int64_t sum = forest->base_q16;
 
-    /* One call a depth: each is compiled with its own constant. */
-    sum += score_group(&groups[0], row, 0);
-    sum += score_group(&groups[1], row, 1);
-    sum += score_group(&groups[2], row, 2);
-    sum += score_group(&groups[3], row, 3);
-    sum += score_group(&groups[4], row, 4);
-    sum += score_group(&groups[5], row, 5);
-    sum += score_group(&groups[6], row, 6);
-    sum += score_group(&groups[7], row, 7);
-    sum += score_group(&groups[8], row, 8);
+    if (forest->width > FLIPPED_MAX)
+        return rv_forest_score_plain(forest, row);
+    for (uint32_t f = 0; f < forest->width; f++)
+        flipped[f] = (uint32_t)row[f] ^ SIGN_BIT;
+    sum += score_packed(forest->groups, flipped);
     for (size_t i = 0; i < forest->deep_count; i++)
         sum += forest_leaf(forest_tree(forest, forest->deep_trees[i]), row)->value;
     return sum;

@@ -35,7 +35,8 @@ struct rv_kernel_place {
 };
 
 /**
- * Append the instructions (struct bpf_insn) of a model for a place: two a split, two a leaf.
+ * Append the instructions (struct bpf_insn) of a model for a place: two a split and two a leaf,
+ * more where computing is faster than jumping.
  * @return 0; -EINVAL for a row that is too wide; -E2BIG for a tree whose jumps do not fit; -ENOMEM.
  */
 RV_MUST_CHECK int rv_kernel_emit(const struct rv_kernel_model *model,
