@@ -80,7 +80,8 @@ struct rv_process_slot {
     uint32_t first_child, next_sibling, prev_sibling;
     uint32_t next_retired, prev_retired; /* exited, without kept children, oldest first */
     bool retired, spared;
-    uint8_t namespaces; /* a bit for each kind */
+    uint8_t namespaces;                      /* a bit for each kind */
+    uint8_t starter_kind, grandstarter_kind; /* kinds of what started its program, and that */
     uint8_t recent_at;
     struct rv_identity identity;
     struct rv_ancestry ancestry;

@@ -170,6 +170,8 @@ static void inherit(struct rv_features *features, struct rv_process_slot *child,
     child->identity = parent->identity;
     child->identity.parent_rarity = child->identity.grandparent_rarity = 0;
     child->identity.parent_kind = (uint8_t)kind;
+    child->starter_kind = parent->starter_kind;
+    child->grandstarter_kind = parent->grandstarter_kind;
     child->subject = parent->subject;
     child->parent_subject = parent->parent_subject;
     child->grandparent_subject = parent->grandparent_subject;
@@ -345,8 +347,9 @@ static void note_descent(struct step *step, struct rv_process_slot *parent,
     if (slot->grandparent_subject == 0)
         return;
     edge = rv_edge(RV_EDGE_GRANDCHILD, slot->grandparent_subject, slot->subject);
-    slot->identity.grandparent_rarity =
-        (uint16_t)rv_learn_edge(step->features, slot, edge, 2 * PRIOR_Q4, /* ret_seen= */ NULL);
+    slot->identity.grandparent_rarity = (uint16_t)rv_learn_edge(
+        step->features, slot, edge, rv_kind_prior_q4(slot->grandstarter_kind, kind),
+        /* ret_seen= */ NULL);
 }
 
 static void note_workload(struct step *step, const struct rv_event_process_exec *exec)
@@ -403,6 +406,7 @@ static void find_parent(struct step *step, const struct rv_event_process_exec *e
     descend(step->slot, parent);
     if (step->slot->subject == 0) {
         step->slot->subject = parent->subject;
+        step->slot->starter_kind = parent->starter_kind;
         step->slot->parent_subject = parent->parent_subject;
     }
 }
@@ -427,6 +431,8 @@ static void take_exec(struct step *step)
         rv_learn_usual(step->features, slot);
     slot->grandparent_subject = slot->parent_subject;
     slot->parent_subject = slot->subject;
+    slot->grandstarter_kind = slot->starter_kind;
+    slot->starter_kind = (uint8_t)parent_kind;
 
     set_programs(step, exec);
     note_exec(step, exec);

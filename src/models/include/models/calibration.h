@@ -3,16 +3,18 @@
  * @file models/calibration.h  From a raw score to a risk with a meaning.
  *
  * Per class (Mondrian) a histogram of the raw scores of normal behaviour over fixed edges. The
- * conformal p-value of a score is (1 + number of normal scores in its bin or above) / (n + 1): never
- * smaller than the calibration set supports, and too large rather than too small within a bin. A
- * class with fewer than `class_min` scores inherits the histogram of all classes together. Shipped
- * prior scores count until this host has its own.
+ * conformal p-value of a score is (1 + number of normal scores in its bin or above) / (n + 1):
+ * never smaller than the calibration set supports, and too large rather than too small within a
+ * bin. A class with fewer than `class_min` scores inherits the histogram of all classes together.
+ * Shipped prior scores count until this host has its own.
  *
  * What is alerted on is held apart, not learnt, until a person judges it. So that this does not
- * ratchet the threshold down, up to as many held scores as the promise expects to be false count as
- * normal.
+ * ratchet the threshold down, held scores count as normal, but never more of them than half of what
+ * the promise expects to be false: an attacker who makes alarms cannot bury his next one.
  *
- * Integer arithmetic only; single-threaded; bounded memory: 4 bytes x edges x classes.
+ * Counts fade by half (rounded up) whenever a class reaches 2^17, so that the shipped prior and old
+ * habits give way. Integer arithmetic only, but for rv_pac_rank(); single-threaded; bounded memory:
+ * 8 bytes x edges x classes.
  */
 #pragma once
 
@@ -44,10 +46,12 @@ void rv_calibration_free(struct rv_calibration **calibration);
 size_t rv_calibration_edges(int64_t *scores_q16, size_t count, int64_t *ret_edges_q16,
                             size_t edge_max);
 
-/** Normal scores of a class. `weight` of them alike (sampling, priors). Counts saturate by halving.
- */
+/** Normal scores of a class; `weight` of them alike (sampling, priors). */
 void rv_calibration_add(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16,
                         uint32_t weight);
+
+/** Shipped scores: they count for all classes together, for none by itself. */
+void rv_calibration_prior(struct rv_calibration *calibration, int64_t raw_q16, uint32_t weight);
 
 /** A score that was alerted on and that nobody has judged yet. */
 void rv_calibration_hold(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16);
@@ -91,8 +95,8 @@ int64_t rv_calibration_threshold_q16(const struct rv_calibration *calibration, u
 /** Append the tables, versioned and checksummed. */
 void rv_calibration_save(const struct rv_calibration *calibration, struct rv_buf *buf);
 /** @return 0; -EBADMSG or -EPROTONOSUPPORT with a static sentence in `reterr` (may be NULL). */
-RV_MUST_CHECK int rv_calibration_load(struct rv_calibration **ret_calibration,
-                                      struct rv_span bytes, const char **reterr);
+RV_MUST_CHECK int rv_calibration_load(struct rv_calibration **ret_calibration, struct rv_span bytes,
+                                      const char **reterr);
 
 /** The built-in model's edges and shipped prior, one class per program kind. */
 RV_MUST_CHECK int rv_calibration_new_baseline(struct rv_calibration **ret_calibration);
