@@ -23,6 +23,7 @@ static void add_flags(struct rv_buf *buf, uint32_t flags)
         { RV_EVENT_F_INLINE, "inline" },
         { RV_EVENT_F_DENIED, "denied" },
         { RV_EVENT_F_KTHREAD, "kthread" },
+        { RV_EVENT_F_USER_MEMORY, "user_memory" },
     };
     const char *comma = "";
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "programs.h"
 
+#define FILE_EVENTS "file.open file.rename file.unlink file.link file.attr file.truncate"
 #define TYPE(constant) (UINT64_C(1) << RV_EVENT_##constant)
 
 const struct rv_program rv_programs[] = {
@@ -10,6 +11,12 @@ const struct rv_program rv_programs[] = {
       "process.exec process.cred namespace", "one run an exec" },
     { "rv_process_exit", RV_SENSOR_PROCESS, RV_ATTACH_TRACE, true, "tp_btf/sched_process_exit",
       "process.exit", "one run a thread's end" },
+    { "rv_file_set", RV_SENSOR_FILE, RV_ATTACH_TRACE, true, "tp_btf/inode_set_ctime_to_ts",
+      FILE_EVENTS, "one run a change of a file or directory" },
+    { "rv_file_swap", RV_SENSOR_FILE, RV_ATTACH_TRACE, true, "tp_btf/ctime_ns_xchg", FILE_EVENTS,
+      "one run a change of a file or directory, at most one a clock tick for repeated writes" },
+    { "rv_file_skip", RV_SENSOR_FILE, RV_ATTACH_TRACE, true, "tp_btf/ctime_xchg_skip", FILE_EVENTS,
+      "one run a change within the clock tick of another" },
     { "rv_guard_put", RV_SENSOR_READ, RV_ATTACH_NONE, true, "syscall", "file.open",
       "one run an event of the guard's own" },
     { "rv_scan_task", RV_SENSOR_PROCESS, RV_ATTACH_NONE, false, "iter.s/task", "process.exec",

@@ -67,7 +67,7 @@ static int no_print(enum libbpf_print_level level, const char *format, va_list a
 /** libbpf, silent for as long as the returned value is not given back. */
 static libbpf_print_fn_t hush(void)
 {
-    return libbpf_set_print(getenv("RV_SENSORS_DEBUG") ? NULL : no_print);
+    return libbpf_set_print(no_print);
 }
 
 /* ---- Who are we, in the initial pid namespace ---- */

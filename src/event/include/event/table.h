@@ -211,11 +211,11 @@ struct rv_event {
     F(U64, inode, "inode of the file")                                                             \
     F(STR, path, "path of the file")                                                               \
     F(U32, dev, "device, major << 20 | minor")                                                     \
-    F(U32, old_mode, "st_mode before")                                                             \
+    F(U32, old_mode, "st_mode before, 0 when not known")                                                             \
     F(U32, new_mode, "st_mode after")                                                              \
-    F(U32, old_uid, "owner before")                                                                \
+    F(U32, old_uid, "owner before, 4294967295 when not known")                                                                \
     F(U32, new_uid, "owner after")                                                                 \
-    F(U32, old_gid, "group before")                                                                \
+    F(U32, old_gid, "group before, 4294967295 when not known")                                                                \
     F(U32, new_gid, "group after")                                                                 \
     F(U32, changed, "bits: 1 mode, 2 owner, 4 security attribute (file capabilities, labels)")
 
