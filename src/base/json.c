@@ -2,32 +2,10 @@
 #include "base/json.h"
 #include "base/encode.h"
 
-#include <stdio.h>
-
 void rv_json_freep(json_t **value)
 {
     json_decref(*value);
     *value = NULL;
-}
-
-int rv_json_parse(struct rv_span text, json_t **ret_value, struct rv_json_error *reterr)
-{
-    json_error_t error;
-    json_t *value = json_loadb((const char *)text.data, text.len,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-
-    if (!value) {
-        if (reterr) {
-            *reterr = (struct rv_json_error){
-                .line = error.line < 1 ? 1 : (unsigned)error.line,
-                .column = error.column < 1 ? 1 : (unsigned)error.column,
-            };
-            (void)snprintf(reterr->message, sizeof(reterr->message), "%.159s", error.text);
-        }
-        return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
-    }
-    *ret_value = value;
-    return 0;
 }
 
 void rv_json_add_string(struct rv_buf *buf, struct rv_span text)
@@ -59,23 +37,34 @@ void rv_json_add_string(struct rv_buf *buf, struct rv_span text)
     rv_buf_add_char(buf, '"');
 }
 
-static int compare_keys(const void *a, const void *b)
+struct member {
+    struct rv_span key;
+    const json_t *value;
+};
+
+static int compare_members(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    struct rv_span first = ((const struct member *)a)->key, second = ((const struct member *)b)->key;
+    size_t len = first.len < second.len ? first.len : second.len;
+    int order = len > 0 ? memcmp(first.data, second.data, len) : 0;
+
+    return order != 0 ? order : (first.len > second.len) - (first.len < second.len);
 }
 
 static int canonical_object(struct rv_buf *buf, const json_t *object)
 {
-    RV_AUTO(rv_freep) const char **keys = NULL;
+    RV_AUTO(rv_freep) struct member *members = NULL;
     size_t count = json_object_size(object), at = 0;
-    json_t *members = (json_t *)(uintptr_t)object; /* jansson iterates only what is not const */
+    json_t *source = (json_t *)(uintptr_t)object; /* jansson iterates only what is not const */
 
-    keys = calloc(count + 1, sizeof(*keys));
-    if (!keys)
+    members = calloc(count + 1, sizeof(*members));
+    if (!members)
         return -ENOMEM;
-    for (void *it = json_object_iter(members); it; it = json_object_iter_next(members, it))
-        keys[at++] = json_object_iter_key(it);
-    qsort(keys, count, sizeof(*keys), compare_keys);
+    for (void *it = json_object_iter(source); it; it = json_object_iter_next(source, it)) {
+        members[at].key = rv_span(json_object_iter_key(it), json_object_iter_key_len(it));
+        members[at++].value = json_object_iter_value(it);
+    }
+    qsort(members, count, sizeof(*members), compare_members);
 
     rv_buf_add_char(buf, '{');
     for (size_t i = 0; i < count; i++) {
@@ -83,9 +72,9 @@ static int canonical_object(struct rv_buf *buf, const json_t *object)
 
         if (i > 0)
             rv_buf_add_char(buf, ',');
-        rv_json_add_string(buf, rv_span_str(keys[i]));
+        rv_json_add_string(buf, members[i].key);
         rv_buf_add_char(buf, ':');
-        r = rv_json_canonical(buf, json_object_get(object, keys[i]));
+        r = rv_json_canonical(buf, members[i].value);
         if (r < 0)
             return r;
     }
