@@ -14,7 +14,7 @@
 #include "policy/policy.h"
 #include "policy/type.h"
 
-#define RV_SCHEMA_TEXT_MAX ((size_t)8 * 1024 * 1024) /* bytes of one text */
+#define RV_SCHEMA_TEXT_MAX  ((size_t)8 * 1024 * 1024) /* bytes of one text */
 #define RV_SCHEMA_DEPTH_MAX 200   /* sets and records inside each other, common types expanded */
 #define RV_SCHEMA_COUNT_MAX 10000 /* entity types, and actions, of one schema */
 
@@ -27,8 +27,8 @@ struct rv_schema_entity {
     const struct rv_type *tags;  /* type of every tag's value; NULL: no tags */
     const struct rv_text *ids;   /* enumerated type: the only ids there are; else NULL */
     uint32_t id_count;
-    uint32_t index;              /* 0.. in the order of declaration */
-    struct rv_loc loc;           /* of the name where it is declared */
+    uint32_t index;    /* 0.. in the order of declaration */
+    struct rv_loc loc; /* of the name where it is declared */
 };
 
 /** An action or action group. Lives as long as the schema. */
@@ -37,7 +37,7 @@ struct rv_schema_action {
     const struct rv_schema_entity *const *principals; /* no principal: applies to nothing */
     const struct rv_schema_entity *const *resources;
     uint32_t principal_count, resource_count;
-    const struct rv_type *context; /* a record, never NULL */
+    const struct rv_type *context;                 /* a record, never NULL */
     const struct rv_schema_action *const *parents; /* direct */
     uint32_t parent_count;
     uint32_t index;
@@ -101,7 +101,8 @@ void rv_type_print(struct rv_buf *buf, const struct rv_type *type);
 enum rv_validity { RV_INVALID = 0, RV_VALID };
 
 enum rv_validation_mode {
-    RV_VALIDATE_STRICT = 0, /* the mode to use: what passes cannot fail but by overflow or absence */
+    RV_VALIDATE_STRICT =
+        0, /* the mode to use: what passes cannot fail but by overflow or absence */
     RV_VALIDATE_PERMISSIVE, /* allows mixing types; sound, but an author's slip may pass */
 };
 
