@@ -201,6 +201,7 @@ static int append_commit(struct rv_audit *audit, uint64_t boot_ns)
 {
     RV_AUTO(rv_json_freep) json_t *members = json_object();
     struct rv_schedule *schedule = &audit->schedule;
+    const struct rv_done nobody = { 0 };
     struct rv_kind_counts counts;
     json_t *period;
     int r;
@@ -213,17 +214,18 @@ static int append_commit(struct rv_audit *audit, uint64_t boot_ns)
     if (!members || json_object_set_new(members, "period", period) < 0)
         return -ENOMEM;
     r = audit->options.commit ? audit->options.commit(audit->options.context, members) : 0;
-    if (r == 0)
-        r = rv_audit_append_json(audit, "audit.checkpoint", members, NULL, NULL, NULL);
     if (r < 0)
         return r;
     (void)pthread_mutex_lock(&audit->lock);
-    schedule->commit_counts = audit->counts;
-    schedule->commit_size = audit->size;
-    schedule->commit_boot_ns = boot_ns;
-    rv_audit_aim(audit);
-    if (audit->options.mode == RV_AUDIT_INLINE)
-        r = rv_audit_publish_now(audit);
+    r = rv_audit_enqueue_json(audit, "audit.checkpoint", members, &nobody);
+    if (r == 0) {
+        schedule->commit_counts = audit->counts;
+        schedule->commit_size = audit->size;
+        schedule->commit_boot_ns = boot_ns;
+        rv_audit_aim(audit);
+        if (audit->options.mode == RV_AUDIT_INLINE)
+            r = rv_audit_publish_now(audit);
+    }
     (void)pthread_mutex_unlock(&audit->lock);
     return r;
 }

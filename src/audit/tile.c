@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -73,12 +74,31 @@ static int dir_read(void *context, const char *path, size_t len_max, struct rv_b
     }
 }
 
+static int dir_list(void *context, const char *path, int (*each)(void *context, const char *name),
+                    void *each_context)
+{
+    int fd = openat((int)(intptr_t)context, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *item;
+    int r = 0;
+
+    if (!directory) {
+        r = -errno;
+        rv_closep(&fd);
+        return r;
+    }
+    while (r == 0 && (item = readdir(directory)))
+        r = each(each_context, item->d_name);
+    (void)closedir(directory);
+    return r;
+}
+
 static void dir_free(void *context)
 {
     (void)close((int)(intptr_t)context);
 }
 
-static const struct rv_source_ops dir_ops = { dir_read, dir_free };
+static const struct rv_source_ops dir_ops = { dir_read, dir_list, dir_free };
 
 int rv_source_dir(struct rv_source *ret_source, int dir_fd)
 {
@@ -116,6 +136,7 @@ struct cached_tile {
 
 struct rv_tiles {
     struct rv_source source;
+    bool source_borrowed;
     uint64_t size;
     struct rv_hasher *hasher;
     struct cached_tile levels[RV_TILE_LEVELS];
@@ -124,7 +145,7 @@ struct rv_tiles {
     uint64_t bundle_n;
 };
 
-int rv_tiles_new(struct rv_tiles **ret_tiles, struct rv_source *source, uint64_t size)
+int rv_tiles_borrow(struct rv_tiles **ret_tiles, const struct rv_source *source, uint64_t size)
 {
     RV_AUTO(rv_tiles_free) struct rv_tiles *tiles = calloc(1, sizeof(*tiles));
     int r;
@@ -136,8 +157,19 @@ int rv_tiles_new(struct rv_tiles **ret_tiles, struct rv_source *source, uint64_t
     if (r < 0)
         return r;
     tiles->source = *source;
-    *source = (struct rv_source){ 0 };
+    tiles->source_borrowed = true;
     *ret_tiles = RV_TAKE(tiles);
+    return 0;
+}
+
+int rv_tiles_new(struct rv_tiles **ret_tiles, struct rv_source *source, uint64_t size)
+{
+    int r = rv_tiles_borrow(ret_tiles, source, size);
+
+    if (r < 0)
+        return r;
+    (*ret_tiles)->source_borrowed = false;
+    *source = (struct rv_source){ 0 };
     return 0;
 }
 
@@ -145,16 +177,12 @@ void rv_tiles_free(struct rv_tiles **tiles)
 {
     if (!*tiles)
         return;
-    rv_source_done(&(*tiles)->source);
+    if (!(*tiles)->source_borrowed)
+        rv_source_done(&(*tiles)->source);
     rv_hasher_free(&(*tiles)->hasher);
     rv_buf_done(&(*tiles)->bundle);
     free(*tiles);
     *tiles = NULL;
-}
-
-const struct rv_source *rv_tiles_source(const struct rv_tiles *tiles)
-{
-    return &tiles->source;
 }
 
 /** Read a tile of the tree's width, or the full one that has since replaced a partial one. */

@@ -241,14 +241,24 @@ static int enqueue(struct rv_audit *audit, struct rv_span entry, const char *typ
     return 0;
 }
 
+/** What an entry is counted as when the caller does not say: its own "type", if it has one. */
+static const char *type_of(struct rv_span entry, json_t **ret_object)
+{
+    return rv_entry_read(entry, 0, ret_object) == RV_ENTRY_OTHER ? NULL
+                                                                 : rv_entry_type(*ret_object);
+}
+
 int rv_audit_append(struct rv_audit *audit, struct rv_span entry, const char *type,
                     rv_audit_done_fn *done, void *done_context, uint64_t *ret_index)
 {
     struct rv_done wanted = { .function = done, .context = done_context };
+    RV_AUTO(rv_json_freep) json_t *object = NULL;
     struct rv_batch *batch;
     uint64_t index;
     int r;
 
+    if (!type)
+        type = type_of(entry, &object);
     (void)pthread_mutex_lock(&audit->lock);
     index = audit->size;
     r = enqueue(audit, entry, type, &wanted, &batch);
@@ -258,20 +268,27 @@ int rv_audit_append(struct rv_audit *audit, struct rv_span entry, const char *ty
     return r;
 }
 
+int rv_audit_enqueue_json(struct rv_audit *audit, const char *type, const json_t *members,
+                          const struct rv_done *done)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf text = { .len_max = RV_AUDIT_ENTRY_MAX };
+    uint64_t now_us = audit->options.clock.unix_ns(audit->options.clock.context) / 1000;
+    struct rv_batch *batch;
+    int r = rv_entry_format(&text, type, now_us, audit->size, members);
+
+    return r == 0 ? enqueue(audit, rv_buf_span(&text), type, done, &batch) : r;
+}
+
 int rv_audit_append_json(struct rv_audit *audit, const char *type, const json_t *members,
                          rv_audit_done_fn *done, void *done_context, uint64_t *ret_index)
 {
-    RV_AUTO(rv_buf_done) struct rv_buf text = { .len_max = RV_AUDIT_ENTRY_MAX };
     struct rv_done wanted = { .function = done, .context = done_context };
-    uint64_t index, now_us = audit->options.clock.unix_ns(audit->options.clock.context) / 1000;
-    struct rv_batch *batch;
+    uint64_t index;
     int r;
 
     (void)pthread_mutex_lock(&audit->lock);
     index = audit->size;
-    r = rv_entry_format(&text, type, now_us, index, members);
-    if (r == 0)
-        r = enqueue(audit, rv_buf_span(&text), type, &wanted, &batch);
+    r = rv_audit_enqueue_json(audit, type, members, &wanted);
     (void)pthread_mutex_unlock(&audit->lock);
     if (r == 0 && ret_index)
         *ret_index = index;
@@ -555,8 +572,11 @@ static int append_and_wait(struct rv_audit *audit, struct rv_span entry, const c
 int rv_audit_append_wait(struct rv_audit *audit, struct rv_span entry, const char *type,
                          uint64_t *ret_index)
 {
+    RV_AUTO(rv_json_freep) json_t *object = NULL;
     int r;
 
+    if (!type)
+        type = type_of(entry, &object);
     (void)pthread_mutex_lock(&audit->lock);
     r = wait_for_room(audit, entry.len);
     if (r == 0)

@@ -114,6 +114,9 @@ RV_MUST_CHECK int rv_audit_put_checkpoint(struct rv_audit *audit, const char **r
 RV_MUST_CHECK int rv_audit_start_threads(struct rv_audit *audit);
 void rv_audit_stop_threads(struct rv_audit *audit);
 void rv_audit_drop_batches(struct rv_audit *audit);
+/** Format and queue an entry; lock held. @return as rv_audit_append_json(). */
+RV_MUST_CHECK int rv_audit_enqueue_json(struct rv_audit *audit, const char *type,
+                                        const json_t *members, const struct rv_done *done);
 /** Close the last batch and aim the next checkpoint at what has been appended. lock held. */
 void rv_audit_aim(struct rv_audit *audit);
 /** Inline mode: publish up to the aim now. @return 0 or -errno. */

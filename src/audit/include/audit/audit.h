@@ -106,7 +106,7 @@ typedef void rv_audit_done_fn(void *context, int result, uint64_t index);
 /**
  * Queue one entry; copied, returns at once.
  * @param entry     0..RV_AUDIT_ENTRY_MAX bytes.
- * @param type      what a summary counts it as; NULL: "other". Copied.
+ * @param type      what a summary counts it as: the "type" the entry states; NULL: look.
  * @param done      called by rv_audit_dispatch() or rv_audit_flush(); may be NULL.
  * @param ret_index the index it has once durable; may be NULL. Indexes have no gaps.
  * @return 0; -EMSGSIZE; -EAGAIN when `queue_bytes_max` is reached (dispatch, then try again);

@@ -28,6 +28,10 @@ unsigned rv_tile_width(int level, uint64_t n, uint64_t size);
 struct rv_source_ops {
     /** Append the resource's bytes. @return 0; -ENOENT; -EFBIG above `len_max`; another -errno. */
     int (*read)(void *context, const char *path, size_t len_max, struct rv_buf *ret_bytes);
+    /** Call `each` with every name in a directory until it answers not 0, which is handed on.
+     *  NULL: this source cannot. @return 0; -ENOENT; another -errno. */
+    int (*list)(void *context, const char *path, int (*each)(void *context, const char *name),
+                void *each_context);
     void (*free)(void *context);
 };
 
@@ -57,8 +61,10 @@ struct rv_tiles;
 /** A tree of `size` entries. Takes over `source`. @return 0; -ENOMEM. */
 RV_MUST_CHECK int rv_tiles_new(struct rv_tiles **ret_tiles, struct rv_source *source,
                                uint64_t size);
+/** The same over a source that stays the caller's. */
+RV_MUST_CHECK int rv_tiles_borrow(struct rv_tiles **ret_tiles, const struct rv_source *source,
+                                  uint64_t size);
 void rv_tiles_free(struct rv_tiles **tiles);
-const struct rv_source *rv_tiles_source(const struct rv_tiles *tiles);
 
 /**
  * One tile's hashes, `rv_tile_width()` of them; valid until the next call.
