@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder.h"
 
-#define LEVELS     RV_TILE_LEVELS
-#define NO_PARTIAL UINT64_MAX
+#define LEVELS RV_TILE_LEVELS
 
 struct edge {
     uint64_t n;       /* index of the tile being filled */
@@ -17,7 +16,7 @@ struct rv_builder {
     uint64_t size;
     struct edge edges[LEVELS];
     struct rv_buf bundle;          /* the entries of edges[0] */
-    uint64_t partials[LEVELS + 1]; /* tile whose partials are on disk; [LEVELS]: bundles */
+    uint64_t partials[LEVELS + 1]; /* from which tile on partials may be on disk; [LEVELS]: bundles */
 };
 
 int rv_builder_new(struct rv_builder **ret_builder, struct rv_store *store)
@@ -28,8 +27,6 @@ int rv_builder_new(struct rv_builder **ret_builder, struct rv_store *store)
     if (!builder)
         return -ENOMEM;
     builder->store = store;
-    for (size_t i = 0; i < RV_COUNT(builder->partials); i++)
-        builder->partials[i] = NO_PARTIAL;
     r = rv_hasher_new(&builder->hasher);
     if (r < 0)
         return r;
@@ -65,7 +62,7 @@ static int load_edges(struct rv_builder *builder, struct rv_tiles *tiles)
         edge->n = hashes / RV_TILE_WIDTH;
         edge->width = edge->written = (unsigned)(hashes % RV_TILE_WIDTH);
         /* A crash may have kept partials of the tile before from being pruned. */
-        builder->partials[level] = edge->n > 0 ? edge->n - 1 : NO_PARTIAL;
+        builder->partials[level] = edge->n > 0 ? edge->n - 1 : 0;
         if (edge->width == 0)
             continue;
         r = rv_tiles_hashes(tiles, level, edge->n, &from);
@@ -226,8 +223,11 @@ struct rv_sha256 rv_builder_root(const struct rv_builder *builder)
 
 static void prune_level(struct rv_builder *builder, size_t slot, int level, uint64_t n)
 {
-    if (builder->partials[slot] != NO_PARTIAL && builder->partials[slot] < n)
-        rv_store_prune_partials(builder->store, level, builder->partials[slot]);
+    /* Also the one after: load_edges() starts one tile early. */
+    for (unsigned i = 0; i < 2; i++) {
+        if (builder->partials[slot] + i < n)
+            rv_store_prune_partials(builder->store, level, builder->partials[slot] + i);
+    }
     builder->partials[slot] = n;
 }
 

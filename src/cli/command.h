@@ -20,7 +20,16 @@ struct rv_command {
 };
 
 /** One line a command: RV_COMMAND(noun, verb, "operands", "summary"); RV_COMMAND_ALONE likewise. */
-#define RV_COMMANDS(COMMAND, ALONE) ALONE(version, "", "print the version")
+#define RV_COMMANDS(COMMAND, ALONE)                                                                \
+    COMMAND(audit, append, "--key KEY DIR", "append standard input, a line an entry")              \
+    COMMAND(audit, export, "[LOG] -k KEY.pub -o FOLDER", "write a time range with proofs")         \
+    COMMAND(audit, keygen, "--name ORIGIN -o KEY", "make a key for a log or a witness")            \
+    COMMAND(audit, prove, "N [LOG] [-o FILE]", "write a proof that entry N is in the log")         \
+    COMMAND(audit, show, "N [LOG] [--recompute]", "print entry N")                                 \
+    COMMAND(audit, tail, "[LOG] [--follow]", "print the last entries")                             \
+    COMMAND(audit, verify, "LOG|PROOF|FOLDER -k KEY.pub", "check a log, a proof or an export")     \
+    COMMAND(audit, witness, "[DIR] --policy FILE", "have a log cosigned, or cosign others")        \
+    ALONE(version, "", "print the version")
 
 #define RV_COMMAND_PROTOTYPE(noun, verb, operands, summary)                                        \
     int cmd_##noun##_##verb(int argc, char **argv);

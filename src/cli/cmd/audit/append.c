@@ -62,8 +62,9 @@ static int append_lines(struct rv_audit *audit, FILE *input, uint64_t *ret_count
             bytes--;
         r = append_line(audit, rv_span(line, bytes));
         if (r == -EMSGSIZE)
-            fprintf(stderr, "reeve: line %llu is longer than %zu bytes; it and what follows was "
-                            "not appended\n",
+            fprintf(stderr,
+                    "reeve: line %llu is longer than %zu bytes; it and what follows was "
+                    "not appended\n",
                     (unsigned long long)*ret_count + 1, RV_AUDIT_ENTRY_MAX);
         if (r == 0)
             ++*ret_count;

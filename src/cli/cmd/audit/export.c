@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MANIFEST       "export.json"
 #define PROOF_FILE_MAX ((size_t)256 * 1024)
@@ -267,7 +268,7 @@ int audit_export_verify(const char *folder, const struct audit_keys *keys)
         }
     }
     printf("verified: entries %llu to %llu (%llu), each proven\n", (unsigned long long)range.from,
-           (unsigned long long)range.to - (range.to > range.from), 
+           (unsigned long long)range.to - (range.to > range.from),
            (unsigned long long)(range.to - range.from));
     return RV_EXIT_YES;
 }
@@ -318,7 +319,8 @@ int cmd_audit_export(int argc, char **argv)
         return RV_EXIT_ERROR;
     if (help) {
         audit_help("export", "[DIR|URL] --key KEY.pub -o FOLDER [--since TIME] [--until TIME]",
-                   "Write the entries of a time range, each with its proof, into a folder", options);
+                   "Write the entries of a time range, each with its proof, into a folder",
+                   options);
         result = RV_EXIT_YES;
     } else if (key_paths.count == 0 || !output) {
         fprintf(stderr, "reeve: say --key KEY.pub and -o FOLDER; 'reeve audit export --help'\n");

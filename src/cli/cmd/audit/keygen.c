@@ -31,8 +31,7 @@ int cmd_audit_keygen(int argc, char **argv)
         fprintf(stderr, "reeve: say --name ORIGIN and -o KEY; 'reeve audit keygen --help'\n");
         return RV_EXIT_ERROR;
     }
-    r = rv_signer_generate(AT_FDCWD, output, name,
-                           witness ? RV_NOTE_COSIGNATURE : RV_NOTE_ED25519);
+    r = rv_signer_generate(AT_FDCWD, output, name, witness ? RV_NOTE_COSIGNATURE : RV_NOTE_ED25519);
     if (r == -EINVAL)
         fprintf(stderr, "reeve: '%s' cannot name a key: no blanks, no '+', at most %zu bytes\n",
                 name, RV_NOTE_NAME_MAX);

@@ -62,6 +62,22 @@ int audit_load_keys(struct audit_keys *ret_keys, const struct rv_option_list *pa
     return 0;
 }
 
+int audit_load_policy(struct rv_log_policy **ret_policy, const char *path)
+{
+    RV_AUTO(rv_freep) char *text = NULL;
+    unsigned line = 0;
+    size_t len = 0;
+    int r = rv_read_file(AT_FDCWD, path, RV_POLICY_LEN_MAX, &text, &len);
+
+    if (r == 0)
+        r = rv_log_policy_parse(ret_policy, rv_span(text, len), &line);
+    if (r == -EBADMSG)
+        fprintf(stderr, "reeve: %s:%u: not what a tlog-policy says there\n", path, line);
+    else if (r < 0)
+        fprintf(stderr, "reeve: cannot use the policy %s: %s\n", path, strerror(-r));
+    return r;
+}
+
 /* ---- Logs ---- */
 
 static bool is_url(const char *where)
@@ -97,7 +113,8 @@ static int open_checkpoint(struct audit_log *log, const char *where, const struc
     r = rv_checkpoint_open(&log->checkpoint, &finding, rv_buf_span(&log->note), keys->keys,
                            keys->count);
     if (r < 0) {
-        fprintf(stderr, "reeve: the checkpoint of %s is malformed; 'reeve audit verify' says more\n",
+        fprintf(stderr,
+                "reeve: the checkpoint of %s is malformed; 'reeve audit verify' says more\n",
                 where);
         return r;
     }
@@ -167,9 +184,9 @@ int audit_parse_time(uint64_t *ret_unix_us, const char *text)
 
         if (!end || *end)
             continue;
-        *ret_unix_us = (uint64_t)(rv_streq(formats[i], "%s") ? strtoll(text, NULL, 10)
-                                                              : timegm(&utc)) *
-                       1000000;
+        *ret_unix_us =
+            (uint64_t)(rv_streq(formats[i], "%s") ? strtoll(text, NULL, 10) : timegm(&utc)) *
+            1000000;
         return 0;
     }
     fprintf(stderr, "reeve: '%s' is no time; write 2026-11-22T04:00:00Z, 2026-11-22 or seconds\n",

@@ -8,6 +8,7 @@
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/tile.h"
+#include "audit/witness.h"
 #include "base/options.h"
 #include "command.h"
 
@@ -25,6 +26,9 @@ void audit_help(const char *verb, const char *operands, const char *summary,
 
 /** Load public keys (files of one or more vkeys). @return 0 or -errno, said. */
 RV_MUST_CHECK int audit_load_keys(struct audit_keys *ret_keys, const struct rv_option_list *paths);
+
+/** Load a C2SP tlog-policy. @return 0 or -errno, said. */
+RV_MUST_CHECK int audit_load_policy(struct rv_log_policy **ret_policy, const char *path);
 
 /** A directory or an http(s) URL. @return 0 or -errno, said. */
 RV_MUST_CHECK int audit_open_source(struct rv_source *ret_source, const char *where);

@@ -39,8 +39,9 @@ static int prove(struct audit_log *log, uint64_t index, const char *output)
         fprintf(stderr, "reeve: the log has %llu entries; there is no entry %llu\n",
                 (unsigned long long)log->checkpoint.head.size, (unsigned long long)index);
     else if (r == -EBADMSG)
-        fprintf(stderr, "reeve: entry %llu cannot be proven: the log was changed; run 'reeve audit "
-                        "verify'\n",
+        fprintf(stderr,
+                "reeve: entry %llu cannot be proven: the log was changed; run 'reeve audit "
+                "verify'\n",
                 (unsigned long long)index);
     if (r < 0)
         return r == -EBADMSG ? RV_EXIT_NO : RV_EXIT_ERROR;

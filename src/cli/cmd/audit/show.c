@@ -20,8 +20,9 @@ static int recompute(uint64_t index, struct rv_span entry, const char *model)
     }
     recomputer = audit_recomputer_for(rv_entry_type(object));
     if (!recomputer) {
-        fprintf(stderr, "reeve: an entry of type %s records no verdict that could be computed "
-                        "again\n",
+        fprintf(stderr,
+                "reeve: an entry of type %s records no verdict that could be computed "
+                "again\n",
                 rv_entry_type(object));
         return RV_EXIT_ERROR;
     }
@@ -68,8 +69,9 @@ static int show(struct audit_log *log, uint64_t index, enum audit_style style, c
         fprintf(stderr, "reeve: the log has %llu entries; there is no entry %llu\n",
                 (unsigned long long)log->checkpoint.head.size, (unsigned long long)index);
     else if (r == -EBADMSG || r == -ENOENT)
-        fprintf(stderr, "reeve: entry %llu is not what the checkpoint signed; run 'reeve audit "
-                        "verify'\n",
+        fprintf(stderr,
+                "reeve: entry %llu is not what the checkpoint signed; run 'reeve audit "
+                "verify'\n",
                 (unsigned long long)index);
     else if (r < 0)
         fprintf(stderr, "reeve: cannot read entry %llu: %s\n", (unsigned long long)index,
@@ -88,8 +90,8 @@ int cmd_audit_show(int argc, char **argv)
     const struct rv_option options[] = {
         { RV_OPTION_LIST, 'k', "key", "KEY.pub", "also check the checkpoint's signature",
           &key_paths, 0, 0 },
-        { RV_OPTION_FLAG, 'r', "recompute", NULL,
-          "compute the recorded verdict again and compare", &again, 0, 0 },
+        { RV_OPTION_FLAG, 'r', "recompute", NULL, "compute the recorded verdict again and compare",
+          &again, 0, 0 },
         { RV_OPTION_STRING, 'm', "model", "FILE", "the model package to compute with", &model, 0,
           0 },
         { RV_OPTION_FLAG, 'j', "json", NULL, "print JSON", &json, 0, 0 },

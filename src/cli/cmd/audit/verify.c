@@ -56,22 +56,6 @@ static int load_older(const struct question *question, struct rv_checkpoint *ret
 
 /* ---- The quorum of witnesses ---- */
 
-static int load_policy(const char *path, struct rv_log_policy **ret_policy)
-{
-    RV_AUTO(rv_freep) char *text = NULL;
-    unsigned line = 0;
-    size_t len = 0;
-    int r = rv_read_file(AT_FDCWD, path, RV_POLICY_LEN_MAX, &text, &len);
-
-    if (r == 0)
-        r = rv_log_policy_parse(ret_policy, rv_span(text, len), &line);
-    if (r == -EBADMSG && line > 0)
-        fprintf(stderr, "reeve: %s:%u: not a line of a tlog-policy\n", path, line);
-    else if (r < 0)
-        fprintf(stderr, "reeve: cannot use the policy %s: %s\n", path, strerror(-r));
-    return r;
-}
-
 /** @return an enum rv_exit; says why not. */
 static int check_quorum(const struct question *question, struct rv_span note)
 {
@@ -82,7 +66,7 @@ static int check_quorum(const struct question *question, struct rv_span note)
 
     if (!question->policy_path)
         return RV_EXIT_YES;
-    if (load_policy(question->policy_path, &policy) < 0 ||
+    if (audit_load_policy(&policy, question->policy_path) < 0 ||
         rv_log_policy_judge(policy, note, question->keys.keys, question->keys.count,
                             clock.unix_ns(clock.context) / RV_NS_PER_S, &quorum, &checkpoint) < 0)
         return RV_EXIT_ERROR;
@@ -100,10 +84,9 @@ static void print_report(const struct rv_verify_report *report, enum audit_style
 
     rv_sha256_hex(&report->checkpoint.head.root, root);
     if (style == AUDIT_JSON) {
-        json_t *object = json_pack(
-            "{sb ss sI ss}", "verified", report->finding == RV_VERIFY_RIGHT, "origin",
-            report->checkpoint.origin, "size", (json_int_t)report->checkpoint.head.size, "root",
-            root);
+        json_t *object = json_pack("{sb ss sI ss}", "verified", report->finding == RV_VERIFY_RIGHT,
+                                   "origin", report->checkpoint.origin, "size",
+                                   (json_int_t)report->checkpoint.head.size, "root", root);
 
         if (report->finding != RV_VERIFY_RIGHT)
             (void)json_object_set_new(object, "what", json_string(report->what));
@@ -287,8 +270,8 @@ int cmd_audit_verify(int argc, char **argv)
     struct question question = { .what = AUDIT_DEFAULT_LOG };
     bool help = false, json = false;
     const struct rv_option options[] = {
-        { RV_OPTION_LIST, 'k', "key", "KEY.pub", "public key of the log; give several if it rotated",
-          &key_paths, 0, 0 },
+        { RV_OPTION_LIST, 'k', "key", "KEY.pub",
+          "public key of the log; give several if it rotated", &key_paths, 0, 0 },
         { RV_OPTION_STRING, 'f', "from", "CHECKPOINT",
           "an earlier checkpoint that the log must have grown from", &question.older_path, 0, 0 },
         { RV_OPTION_FLAG, 'p', "population", NULL,

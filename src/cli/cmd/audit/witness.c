@@ -87,12 +87,24 @@ static const char *why_not(int code)
     }
 }
 
+static bool has_cosigned(const struct asking *asking, const struct rv_note_key *key)
+{
+    RV_AUTO(rv_freep) struct rv_note *note = calloc(1, sizeof(*note));
+
+    return note && rv_note_parse(note, rv_buf_span(&asking->log.note)) == 0 &&
+           rv_note_check(note, key, 1, NULL) == RV_NOTE_GOOD;
+}
+
 static void ask_all(struct asking *asking, const struct rv_log_policy *policy)
 {
     for (size_t i = 0; i < rv_log_policy_witness_count(policy); i++) {
         const struct rv_policy_witness *witness = rv_log_policy_witness(policy, i);
-        int r = witness->url[0] ? ask(asking, witness) : -EDESTADDRREQ;
+        int r = -EDESTADDRREQ;
 
+        if (has_cosigned(asking, &witness->key))
+            r = 0;
+        else if (witness->url[0])
+            r = ask(asking, witness);
         printf("%s: %s\n", witness->key.name, r == 0 ? "cosigned" : why_not(r));
         asking->refused += r == -ENOTUNIQ ? 1 : 0;
     }
@@ -125,13 +137,6 @@ static int put_cosigned(const char *dir, const char *output, const struct rv_buf
                                         0644);
 }
 
-/** The checkpoint with the new lines, without earlier ones of the same witnesses. */
-static void join_lines(struct rv_buf *ret_note, const struct asking *asking)
-{
-    rv_buf_add(ret_note, asking->log.note.data, asking->log.note.len);
-    rv_buf_add(ret_note, asking->lines.data, asking->lines.len);
-}
-
 static int judge(struct asking *asking, const struct rv_log_policy *policy,
                  const struct audit_keys *keys, const char *where, const char *output)
 {
@@ -141,12 +146,12 @@ static int judge(struct asking *asking, const struct rv_log_policy *policy,
     struct rv_checkpoint checkpoint;
     int r;
 
-    join_lines(&cosigned, asking);
-    r = cosigned.failed ? -ENOMEM
-                        : rv_log_policy_judge(policy, rv_buf_span(&cosigned), keys->keys,
-                                              keys->count,
-                                              clock.unix_ns(clock.context) / RV_NS_PER_S, &quorum,
-                                              &checkpoint);
+    rv_buf_add(&cosigned, asking->log.note.data, asking->log.note.len);
+    rv_buf_add(&cosigned, asking->lines.data, asking->lines.len);
+    r = cosigned.failed
+            ? -ENOMEM
+            : rv_log_policy_judge(policy, rv_buf_span(&cosigned), keys->keys, keys->count,
+                                  clock.unix_ns(clock.context) / RV_NS_PER_S, &quorum, &checkpoint);
     if (r == 0 && asking->lines.len > 0)
         r = put_cosigned(where, output, &asking->log.note, &cosigned);
     if (r == -EBUSY)
@@ -161,22 +166,6 @@ static int judge(struct asking *asking, const struct rv_log_policy *policy,
     return quorum == RV_QUORUM_REACHED && asking->refused == 0 ? RV_EXIT_YES : RV_EXIT_NO;
 }
 
-static int load_policy(const char *path, struct rv_log_policy **ret_policy)
-{
-    RV_AUTO(rv_freep) char *text = NULL;
-    unsigned line = 0;
-    size_t len = 0;
-    int r = rv_read_file(AT_FDCWD, path, RV_POLICY_LEN_MAX, &text, &len);
-
-    if (r == 0)
-        r = rv_log_policy_parse(ret_policy, rv_span(text, len), &line);
-    if (r == -EBADMSG)
-        fprintf(stderr, "reeve: %s:%u: not a line of a tlog-policy\n", path, line);
-    else if (r < 0)
-        fprintf(stderr, "reeve: cannot use the policy %s: %s\n", path, strerror(-r));
-    return r;
-}
-
 static int ask_for(const char *where, const char *policy_path, const struct audit_keys *keys,
                    const char *output)
 {
@@ -184,7 +173,8 @@ static int ask_for(const char *where, const char *policy_path, const struct audi
     struct asking asking = { 0 };
     int result = RV_EXIT_ERROR;
 
-    if (load_policy(policy_path, &policy) == 0 && audit_log_open(&asking.log, where, keys) == 0) {
+    if (audit_load_policy(&policy, policy_path) == 0 &&
+        audit_log_open(&asking.log, where, keys) == 0) {
         ask_all(&asking, policy);
         result = judge(&asking, policy, keys, where, output);
     }
@@ -283,7 +273,8 @@ static int be_witness(const char *address, const char *key_path, const char *sta
     int r;
 
     if (!key_path || !state_dir || logs->count == 0) {
-        fprintf(stderr, "reeve: a witness needs --witness-key KEY, --state DIR and --key LOG.pub\n");
+        fprintf(stderr,
+                "reeve: a witness needs --witness-key KEY, --state DIR and --key LOG.pub\n");
         return RV_EXIT_ERROR;
     }
     r = rv_signer_load(&signer, AT_FDCWD, key_path);
@@ -323,10 +314,11 @@ int cmd_audit_witness(int argc, char **argv)
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
         return RV_EXIT_ERROR;
     if (help) {
-        audit_help("witness",
-                   "[DIR] --policy FILE [-o FILE] | --listen ADDRESS:PORT --witness-key KEY --state "
-                   "DIR --key LOG.pub",
-                   "Have a log's checkpoint cosigned, or cosign those of others", options);
+        audit_help(
+            "witness",
+            "[DIR] --policy FILE [-o FILE] | --listen ADDRESS:PORT --witness-key KEY --state "
+            "DIR --key LOG.pub",
+            "Have a log's checkpoint cosigned, or cosign those of others", options);
         result = RV_EXIT_YES;
     } else if (audit_load_keys(&logs, &log_paths) == 0) {
         if (address)
