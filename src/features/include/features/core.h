@@ -123,44 +123,41 @@ RV_CORE_INLINE __u64 rv_core_mix(__u64 x)
     return x;
 }
 
-/** Position of the highest bit, 0 for 0; without an instruction that BPF lacks. */
+RV_CORE_INLINE __u32 rv_core_popcount(__u64 x)
+{
+    x -= (x >> 1) & 0x5555555555555555ULL;
+    x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+    return (__u32)((x * 0x0101010101010101ULL) >> 56);
+}
+
+/** Position of the highest bit, 0 for 0. Without branches, of which the verifier would try all. */
 RV_CORE_INLINE __u32 rv_core_top_bit(__u64 x)
 {
-    __u32 n = 0;
-
-    if (x >> 32) {
-        n += 32;
-        x >>= 32;
-    }
-    if (x >> 16) {
-        n += 16;
-        x >>= 16;
-    }
-    if (x >> 8) {
-        n += 8;
-        x >>= 8;
-    }
-    if (x >> 4) {
-        n += 4;
-        x >>= 4;
-    }
-    if (x >> 2) {
-        n += 2;
-        x >>= 2;
-    }
-    return n + (__u32)(x >> 1);
+    x |= x >> 1;
+    x |= x >> 2;
+    x |= x >> 4;
+    x |= x >> 8;
+    x |= x >> 16;
+    x |= x >> 32;
+    return rv_core_popcount(x >> 1);
 }
 
 /** log2(x) in 1/256; 0 for 0 and 1. Error below 1/128: a parabola over the mantissa. */
 RV_CORE_INLINE __u32 rv_core_log2_q8(__u64 x)
 {
     __u32 top = rv_core_top_bit(x);
-    __u32 mantissa;
+    __u32 mantissa = (__u32)((x << (63 - top)) >> 55) & 255;
 
-    if (x < 2)
-        return 0;
-    mantissa = (__u32)(top >= 8 ? x >> (top - 8) : x << (8 - top)) & 255;
     return (top << 8) + mantissa + ((mantissa * (256 - mantissa) * 87) >> 16);
+}
+
+/** The sum, at most 2^31 - 1; both must be at most that, or any for `b` alone. */
+RV_CORE_INLINE __u32 rv_core_add_capped(__u32 a, __u32 b)
+{
+    __u64 sum = (__u64)a + b;
+
+    return sum > 0x7fffffffU ? 0x7fffffffU : (__u32)sum;
 }
 
 RV_CORE_INLINE __u32 rv_core_add_sat(__u32 a, __u32 b)
@@ -168,14 +165,6 @@ RV_CORE_INLINE __u32 rv_core_add_sat(__u32 a, __u32 b)
     __u32 sum = a + b;
 
     return sum < a ? 0xffffffffU : sum;
-}
-
-RV_CORE_INLINE __u32 rv_core_popcount(__u64 x)
-{
-    x -= (x >> 1) & 0x5555555555555555ULL;
-    x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
-    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-    return (__u32)((x * 0x0101010101010101ULL) >> 56);
 }
 
 /* ---- Rates ---- */
@@ -409,7 +398,7 @@ RV_CORE_INLINE __u64 rv_core_update(struct rv_core *core, struct rv_thread *thre
     __u32 action = input->action & (RV_ACTION_ROOM_ - 1);
     __u32 weight = input->weight;
 
-    core->counts[action] = rv_core_add_sat(core->counts[action], weight);
+    core->counts[action] = rv_core_add_capped(core->counts[action], weight);
     core->kinds |= 1U << action;
     rv_core_decay_all(core, input->time_ns);
     rv_core_count(core, RV_RATE_ALL, weight);
@@ -482,7 +471,7 @@ RV_CORE_INLINE void rv_core_fill(const struct rv_core *core, __u64 now_ns, __s32
 #pragma unroll
 #endif
     for (int i = 0; i <= RV_ACTION_KERNEL_LOAD; i++)
-        value[RV_FEATURE_FORKS + i] = rv_core_cap(core->counts[i], 2147483647);
+        value[RV_FEATURE_FORKS + i] = (__s32)core->counts[i];
 #ifdef __clang__
 #pragma unroll
 #endif
