@@ -50,7 +50,7 @@ static bool check_call_form(struct checker *checker, const struct rv_expr *expr)
     enum rv_call call = (enum rv_call)expr->call;
     const struct rv_call_info *info = rv_call_info(call);
     const struct constructor *constructor = &constructors[call];
-    const struct rv_expr *first = expr->child_count > 0 ? expr->children[0] : NULL;
+    const struct rv_expr *first = expr->child_count == 1 ? expr->children[0] : NULL;
     struct rv_value room;
     bool fine = true;
 

@@ -27,21 +27,44 @@ static struct check_answer action_in_known(const struct checker *checker, const 
     return known ? check_good(check_singleton(inside)) : check_bad(check_bool());
 }
 
+/** May an action of type `low` be below one of type `high`? They differ across namespaces. */
+static bool action_type_in(const struct rv_schema *schema, struct rv_text low, struct rv_text high)
+{
+    size_t count = rv_schema_action_count(schema);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct rv_schema_action *child = rv_schema_action_at(schema, i);
+
+        for (size_t k = 0; rv_text_eq(child->uid.type, low) && k < count; k++) {
+            const struct rv_schema_action *above = rv_schema_action_at(schema, k);
+
+            if (rv_text_eq(above->uid.type, high) && rv_schema_action_in(schema, child, above))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool type_in(const struct rv_schema *schema, struct rv_text low, struct rv_text high)
+{
+    const struct rv_schema_entity *child = rv_schema_entity(schema, low);
+    const struct rv_schema_entity *above = rv_schema_entity(schema, high);
+
+    if (rv_text_eq(low, high))
+        return true;
+    if (child && above)
+        return rv_schema_entity_in(schema, child, above);
+    return rv_type_is_action(low) && rv_type_is_action(high) && action_type_in(schema, low, high);
+}
+
 /** May an entity of a type in `low` be, or be below, one of a type in `high`? */
 static bool may_be_in(const struct checker *checker, const struct rv_type *low,
                       const struct rv_type *high)
 {
-    const struct rv_schema *schema = checker->types.schema;
-
     for (uint32_t i = 0; i < check_entity_count(low); i++) {
-        const struct rv_schema_entity *child = rv_schema_entity(schema, check_entity_name(low, i));
-
         for (uint32_t k = 0; k < check_entity_count(high); k++) {
-            const struct rv_schema_entity *above =
-                rv_schema_entity(schema, check_entity_name(high, k));
-
-            if (rv_text_eq(check_entity_name(low, i), check_entity_name(high, k)) ||
-                (child && above && rv_schema_entity_in(schema, child, above)))
+            if (type_in(checker->types.schema, check_entity_name(low, i),
+                        check_entity_name(high, k)))
                 return true;
         }
     }

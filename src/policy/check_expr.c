@@ -18,8 +18,7 @@ static struct check_answer check_entity_literal(struct checker *checker, const s
     type = rv_arena_alloc(checker->types.arena, sizeof(*type));
     if (!type)
         return check_bad(NULL);
-    type->kind = rv_type_is_action(uid->type) ? CHECK_ACTION : RV_VALUE_ENTITY;
-    type->entity_type = uid->type;
+    *type = (struct rv_type){ .kind = RV_VALUE_ENTITY, .entity_type = uid->type };
     return check_good(type);
 }
 
@@ -334,21 +333,38 @@ static struct check_answer check_is_empty(struct checker *checker, struct check_
                                                                           : check_bad(check_bool());
 }
 
+/** The upper bound of all element types, or NULL; told only when each of them has a type. */
+static const struct rv_type *element_type(struct checker *checker, const struct rv_expr *expr,
+                                          const struct rv_type *const *types)
+{
+    const struct rv_type *bound = &check_never;
+
+    for (uint32_t i = 0; i < expr->child_count; i++) {
+        if (!types[i])
+            return NULL;
+    }
+    for (uint32_t i = 0; bound && i < expr->child_count; i++)
+        bound = check_together(checker, expr, TOGETHER_SET, bound, types[i]);
+    return bound;
+}
+
 static struct check_answer check_set(struct checker *checker, struct check_caps prior,
                                      const struct rv_expr *expr)
 {
-    const struct rv_type *bound = &check_never;
-    struct rv_type *type;
+    struct rv_arena *arena = checker->types.arena;
+    const struct rv_type **types =
+        rv_arena_array(arena, expr->child_count, sizeof(const struct rv_type *));
+    struct rv_type *type = rv_arena_alloc(arena, sizeof(*type));
+    const struct rv_type *element;
     bool fine = true;
 
+    if (!types || !type)
+        return check_bad(NULL);
     for (uint32_t i = 0; i < expr->child_count; i++) {
         struct check_answer item = check_any(checker, prior, expr->children[i]);
 
         fine &= item.good;
-        if (!item.type)
-            bound = NULL;
-        else if (bound)
-            bound = check_together(checker, expr, TOGETHER_SET, bound, item.type);
+        types[i] = item.type;
     }
     if (expr->child_count == 0 && checker->types.mode == RV_VALIDATE_STRICT) {
         check_report(checker, "empty-set", expr->loc,
@@ -356,10 +372,10 @@ static struct check_answer check_set(struct checker *checker, struct check_caps 
                      "the empty set `[]` has no type of its own and cannot stand in a policy");
         return check_bad(NULL);
     }
-    type = bound ? rv_arena_alloc(checker->types.arena, sizeof(*type)) : NULL;
-    if (!type)
+    element = element_type(checker, expr, types);
+    if (!element)
         return check_bad(NULL);
-    *type = (struct rv_type){ .kind = RV_VALUE_SET, .element = bound };
+    *type = (struct rv_type){ .kind = RV_VALUE_SET, .element = element };
     return fine ? check_good(type) : check_bad(type);
 }
 

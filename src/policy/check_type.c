@@ -13,7 +13,7 @@ uint32_t check_entity_count(const struct rv_type *type)
 {
     if (type->kind == CHECK_UNION)
         return type->field_count;
-    return type->kind == RV_VALUE_ENTITY || type->kind == CHECK_ACTION ? 1 : 0;
+    return type->kind == RV_VALUE_ENTITY ? 1 : 0;
 }
 
 struct rv_text check_entity_name(const struct rv_type *type, uint32_t i)
@@ -195,8 +195,6 @@ bool check_subtype(struct check_types *types, const struct rv_type *low, const s
         return record_within(types, low, high, mode);
     if (is_entity_set(low) && is_entity_set(high))
         return names_within(low, high) && (!strict || names_within(high, low));
-    if (low->kind == CHECK_ACTION && high->kind == CHECK_ACTION)
-        return rv_text_eq(low->entity_type, high->entity_type);
     if (check_is_entity(low) && high->kind == CHECK_ANY_ENTITY)
         return !strict || low->kind == CHECK_ANY_ENTITY;
     if (check_is_entity(low) || check_is_entity(high) || check_is_record(low) ||
@@ -302,11 +300,7 @@ bool check_may_have(const struct check_types *types, const struct rv_type *type,
     if (!is_entity_set(type))
         return false;
     for (uint32_t i = 0; i < check_entity_count(type); i++) {
-        struct rv_text entity = check_entity_name(type, i);
-
-        /* The type of an action written in a schema is not declared: nothing is known of it. */
-        if (!rv_schema_entity(types->schema, entity) ||
-            attribute_of_entity(types, entity, name).type)
+        if (attribute_of_entity(types, check_entity_name(type, i), name).type)
             return true;
     }
     return false;
@@ -352,9 +346,6 @@ void check_type_print(struct rv_buf *buf, const struct rv_type *type)
         break;
     case CHECK_UNION:
         print_union(buf, type);
-        break;
-    case CHECK_ACTION:
-        rv_buf_add(buf, type->entity_type.data, type->entity_type.len);
         break;
     case RV_VALUE_SET:
         rv_buf_add_str(buf, type->element ? "Set<" : "a set");

@@ -15,7 +15,6 @@ enum check_kind {
     CHECK_FALSE,       /* always false */
     CHECK_ANY_ENTITY,  /* an entity of whatever type */
     CHECK_UNION,       /* an entity of one of several types: the names of `fields`, sorted */
-    CHECK_ACTION,      /* an action: `entity_type`. Actions have no attributes */
     CHECK_OPEN_RECORD, /* a record that may have more than `fields` */
 };
 
@@ -41,7 +40,7 @@ static inline bool check_is_bool(const struct rv_type *type)
 static inline bool check_is_entity(const struct rv_type *type)
 {
     return type->kind == RV_VALUE_ENTITY || type->kind == CHECK_UNION ||
-           type->kind == CHECK_ACTION || type->kind == CHECK_ANY_ENTITY;
+           type->kind == CHECK_ANY_ENTITY;
 }
 
 static inline bool check_is_record(const struct rv_type *type)

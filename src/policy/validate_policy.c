@@ -448,7 +448,8 @@ static int check_env(struct checker *checker, const struct conjuncts *conjuncts,
     checker->resource = entity_type_of(env.resource);
     checker->principal_slot = entity_type_of(env.principal_slot);
     checker->resource_slot = entity_type_of(env.resource_slot);
-    checker->action = (struct rv_type){ .kind = CHECK_ACTION, .entity_type = env.action->uid.type };
+    checker->action =
+        (struct rv_type){ .kind = RV_VALUE_ENTITY, .entity_type = env.action->uid.type };
     for (uint32_t i = 0; i < conjuncts->count; i++)
         answer = check_conjunct(checker, answer, conjuncts->items[i]);
     checker->types.arena = NULL;
