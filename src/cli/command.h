@@ -29,6 +29,12 @@ struct rv_command {
     COMMAND(audit, tail, "[LOG] [--follow]", "print the last entries")                             \
     COMMAND(audit, verify, "LOG|PROOF|FOLDER -k KEY.pub", "check a log, a proof or an export")     \
     COMMAND(audit, witness, "[DIR] --policy FILE", "have a log cosigned, or cosign others")        \
+    COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
+    COMMAND(model, card, "MODEL [--json]", "print a model's card, or CycloneDX")                   \
+    COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \
+    COMMAND(model, explain, "MODEL --rows FILE", "say why a row got its score")                    \
+    COMMAND(model, import, "FILE -o MODEL", "take over an XGBoost or ONNX model")                  \
+    COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
     ALONE(version, "", "print the version")
 
 #define RV_COMMAND_PROTOTYPE(noun, verb, operands, summary)                                        \

@@ -62,6 +62,16 @@ RV_MUST_CHECK int rv_import_xgboost(struct rv_span json, struct rv_source_forest
                                     struct rv_import_error *reterr);
 
 /**
+ * Read an ONNX file with one tree ensemble (ai.onnx.ml TreeEnsembleRegressor and -Classifier 1 to 3,
+ * TreeEnsemble 5; sums and averages; one output or two classes). The margin is what the decision is
+ * made on: above 0 is the second class.
+ * @return 0; -EINVAL with `reterr` for malformed files; -EOPNOTSUPP for graphs that have no integer
+ *         form here; -ENOMEM.
+ */
+RV_MUST_CHECK int rv_import_onnx(struct rv_span file, struct rv_source_forest **ret_source,
+                                 struct rv_import_error *reterr);
+
+/**
  * Make the integer forest: thresholds become the least integer that does not go left, leaves are
  * rounded to 1/65536. Decisions on integer rows are the source's, exactly.
  * @return 0; -EINVAL (loops, indices, leaves of 32768 or more); -ENOMEM.
