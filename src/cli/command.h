@@ -35,6 +35,8 @@ struct rv_command {
     COMMAND(model, explain, "MODEL --rows FILE", "say why a row got its score")                    \
     COMMAND(model, import, "FILE -o MODEL", "take over an XGBoost or ONNX model")                  \
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
+    COMMAND(model, score, "--model FILE --input FILE", "score data files, one line an item")       \
+    COMMAND(model, train, "--task TASK --normal FILE... -o MODEL", "learn a model from data files") \
     ALONE(version, "", "print the version")
 
 #define RV_COMMAND_PROTOTYPE(noun, verb, operands, summary)                                        \

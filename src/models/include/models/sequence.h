@@ -20,7 +20,7 @@ struct rv_sequence_reason {
 };
 
 /**
- * @param normal  traces of normal work (duplicates are dropped inside); at least 20.
+ * @param normal  traces of normal work, no two alike (rv_sequences_dedup); at least 20.
  * @param attack  may be NULL or empty: then the model is one-class.
  * @return 0; -EINVAL with too few traces; -ENOMEM.
  */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cmd/model/task.h  What `reeve model train|score|eval` do for each kind of data: one file a
+ * task (sequence.c, series.c, text.c), one row here. Functions say on standard error what is
+ * wrong and return a negative errno; progress goes to standard error when it is a terminal.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "base/options.h"
+#include "models/task.h"
+
+/** What a model is trained or judged on. */
+struct task_files {
+    struct rv_option_list normal, attack;
+};
+
+struct task_training {
+    struct task_files files;
+    struct rv_task_options options;
+    json_t *manifest;        /* data sets and figures are added */
+    struct rv_buf *section;  /* the model's bytes */
+};
+
+/** Where scores go, one call an item. @return of put: 0, or -errno to stop. */
+struct task_sink {
+    int (*put)(void *context, const char *id, const struct rv_score *score);
+    void *context;
+};
+
+struct model_task {
+    const char *name;    /* of --task */
+    const char *section; /* of the package; also the manifest's kind */
+    const char *use, *limits;
+    int (*train)(struct task_training *training);
+    int (*score)(struct rv_span section, const char *input, const struct task_sink *sink);
+    /** Add figures to `report`: detection, real false-positive rate, robustness. */
+    int (*eval)(struct rv_span section, const struct task_files *files, uint64_t seed,
+                json_t *report);
+};
+
+extern const struct model_task model_task_sequence;
+extern const struct model_task model_task_series;
+extern const struct model_task model_task_text;
+
+/** By the name of --task, or by the section that a package has; NULL if there is none. */
+const struct model_task *model_task_by_name(const char *name);
+const struct model_task *model_task_by_section(const char *section);
+
+/** Say what is wrong with a data file and what it was read as. @return `code`. */
+struct rv_dataset_error;
+int task_refuse(const char *path, int code, const struct rv_dataset_error *error);
+
+/**
+ * `--normal A B C` becomes `--normal A --normal B --normal C`, so that a shell's `*` works.
+ * @param ret_argv calloc'd; words borrowed. @return its length; -ENOMEM.
+ */
+int task_spread_lists(int argc, char **argv, char ***ret_argv);
+
+/** Add a data file to the manifest: its digest, its items. @return 0 or -errno, said. */
+int task_note_data(json_t *manifest, const char *path, uint64_t items, const char *role);
+
+/** Progress on standard error, if that is a terminal. */
+struct rv_progress task_progress(void);

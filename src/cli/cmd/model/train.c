@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reeve model train: data files in, one package out; the same bytes on every run. */
+#include "command.h"
+#include "task.h"
+
+#include "base/fd.h"
+#include "models/package.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+struct arguments {
+    struct task_files files;
+    const char *task, *output, *name;
+    uint64_t seed;
+    bool json, help;
+};
+
+static int usage(const struct rv_option *options, FILE *to)
+{
+    fputs("usage: reeve model train --task behaviour|sequence|series|text --normal FILE...\n"
+          "                         [--attack FILE...] [--seed N] -o MODEL\n"
+          "Learns what is normal; with attacks, also what is not. A label column in a file decides\n"
+          "over the option that named it. Part of the normal data is kept apart, in turn, to\n"
+          "calibrate: a risk of 200 stands for one false alarm in a hundred normal items.\n\n",
+          to);
+    rv_options_help(options, to);
+    return to == stdout ? RV_EXIT_YES : RV_EXIT_ERROR;
+}
+
+static int write_package(const struct arguments *arguments, const json_t *manifest,
+                         const struct model_task *task, const struct rv_buf *section,
+                         struct rv_sha256 *ret_digest)
+{
+    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
+    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
+    RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
+    int r = rv_package_add_manifest(&writer, manifest);
+
+    if (r == 0)
+        r = rv_package_add(&writer, task->section, rv_buf_span(section));
+    if (r == 0)
+        r = rv_package_finish(&writer, rv_span(NULL, 0), &bytes);
+    if (r == 0)
+        r = rv_package_open(rv_buf_span(&bytes), &package, NULL);
+    if (r == 0)
+        r = rv_write_file_atomic(AT_FDCWD, arguments->output, bytes.data, bytes.len, 0644);
+    if (r < 0) {
+        fprintf(stderr, "cannot write the model to %s: %s\n", arguments->output, strerror(-r));
+        return r;
+    }
+    *ret_digest = rv_package_digest(package);
+    return 0;
+}
+
+static void print_result(const struct arguments *arguments, const struct rv_sha256 *digest,
+                         const json_t *manifest)
+{
+    char hex[RV_SHA256_HEX_LEN + 1];
+
+    rv_sha256_hex(digest, hex);
+    if (arguments->json) {
+        RV_AUTO(rv_json_freep) json_t *result =
+            json_pack("{s:s, s:s, s:O}", "model", arguments->output, "digest", hex, "manifest",
+                      manifest);
+        RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
+
+        if (result && rv_json_canonical(&text, result) == 0)
+            puts(text.data);
+        return;
+    }
+    printf("%s  sha256:%s\n", arguments->output, hex);
+}
+
+static int train(const struct arguments *arguments, const struct model_task *task)
+{
+    struct rv_manifest_head head = {
+        .kind = task->section,
+        .name = arguments->name ? arguments->name : task->name,
+        .version = "1",
+        .intended_use = task->use,
+        .limits = task->limits,
+        .seed = arguments->seed,
+    };
+    RV_AUTO(rv_json_freep) json_t *manifest = rv_manifest_new(&head);
+    RV_AUTO(rv_buf_done) struct rv_buf section = { 0 };
+    struct task_training training = {
+        .files = arguments->files,
+        .options = { .seed = arguments->seed, .progress = task_progress() },
+        .manifest = manifest,
+        .section = &section,
+    };
+    struct rv_sha256 digest;
+
+    if (!manifest)
+        return RV_EXIT_ERROR;
+    if (task->train(&training) < 0 ||
+        write_package(arguments, manifest, task, &section, &digest) < 0)
+        return RV_EXIT_ERROR;
+    print_result(arguments, &digest, manifest);
+    return RV_EXIT_YES;
+}
+
+static int run(int argc, char **argv, struct arguments *arguments)
+{
+    const struct rv_option options[] = {
+        { RV_OPTION_STRING, 0, "task", "TASK", "sequence, series, text or behaviour",
+          &arguments->task, 0, 0 },
+        { RV_OPTION_LIST, 0, "normal", "FILE", "data of normal work; may be given many times",
+          &arguments->files.normal, 0, 0 },
+        { RV_OPTION_LIST, 0, "attack", "FILE", "data of attacks; may be given many times",
+          &arguments->files.attack, 0, 0 },
+        { RV_OPTION_U64, 0, "seed", "N", "same seed, same data: same model (default 1)",
+          &arguments->seed, 0, 0 },
+        { RV_OPTION_STRING, 'o', "output", "MODEL", "where the package goes", &arguments->output,
+          0, 0 },
+        { RV_OPTION_STRING, 0, "name", "NAME", "name of the model in its manifest",
+          &arguments->name, 0, 0 },
+        { RV_OPTION_FLAG, 0, "json", NULL, "print the manifest as JSON", &arguments->json, 0, 0 },
+        { RV_OPTION_FLAG, 'h', "help", NULL, "print this help", &arguments->help, 0, 0 },
+        { RV_OPTION_END, 0, NULL, NULL, NULL, NULL, 0, 0 },
+    };
+    const struct model_task *task;
+    int operands = 0;
+
+    if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
+        return RV_EXIT_ERROR;
+    if (arguments->help)
+        return usage(options, stdout);
+    if (!arguments->task || arguments->files.normal.count == 0 || !arguments->output ||
+        operands > 0)
+        return usage(options, stderr);
+    task = model_task_by_name(arguments->task);
+    if (!task) {
+        fprintf(stderr, "no task '%s'; give --task sequence, series, text or behaviour\n",
+                arguments->task);
+        return RV_EXIT_ERROR;
+    }
+    return train(arguments, task);
+}
+
+int cmd_model_train(int argc, char **argv)
+{
+    struct arguments arguments = { .seed = 1 };
+    RV_AUTO(rv_freep) char **words = NULL;
+    int count = task_spread_lists(argc, argv, &words), status = RV_EXIT_ERROR;
+
+    if (count > 0)
+        status = run(count, words, &arguments);
+    free(arguments.files.normal.items);
+    free(arguments.files.attack.items);
+    return status;
+}

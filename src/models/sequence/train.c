@@ -1,0 +1,753 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training a sequence model. Every score that calibrates or feeds a second stage comes from a model
+ * that did not see the trace: traces are dealt into folds, and each fold is judged by what was
+ * learnt from the others. Padded copies of the attacks (benign calls appended, benign calls
+ * interleaved) are made from normal traces of the same fold, and padded normal traces beside them
+ * keep length and seams from counting as an attack.
+ */
+#include "model_private.h"
+
+#include "base/hash.h"
+#include "models/trainer.h"
+
+#include <math.h>
+
+#define FOLDS               5U
+#define NORMALS_MIN         20U
+#define STRETCHES_PER_SCALE 6U /* of a trace, for training */
+#define PADDED_WEIGHT       0.3F
+
+enum kind { NORMAL, ATTACK, ATTACK_APPENDED, ATTACK_INTERLEAVED, NORMAL_PADDED, KIND_COUNT_ };
+
+/** One trace to learn from or to judge; padded ones own their calls. */
+struct trace {
+    const uint16_t *calls;
+    uint16_t *own;
+    size_t count;
+    enum kind kind;
+    unsigned fold;
+    int32_t row[RV_TRACE_WIDTH];
+    double margins[RV_HEAD_COUNT_];
+    int32_t root, divergence; /* of the whole, for the one-class score */
+    double surprise;
+};
+
+struct training {
+    const struct rv_task_options *options;
+    struct rv_sequence_model *model;
+    struct trace *traces;
+    size_t count, room;
+    size_t normals; /* traces[0..normals-1] are the plain normal ones */
+    uint64_t random;
+};
+
+/** Rows of stretches or traces, as the trainer wants them. */
+struct rows {
+    int32_t *values;
+    float *targets, *weights;
+    size_t count, room;
+    uint32_t width;
+};
+
+static void rows_done(struct rows *rows)
+{
+    free(rows->values);
+    free(rows->targets);
+    free(rows->weights);
+    *rows = (struct rows){ 0 };
+}
+
+static int rows_add(struct rows *rows, const int32_t *row, float target, float weight)
+{
+    if (rows->count == rows->room) {
+        size_t room = rows->room ? rows->room * 2 : 4096;
+        int32_t *values = reallocarray(rows->values, room * rows->width, sizeof(*values));
+        float *targets, *weights;
+
+        if (!values)
+            return -ENOMEM;
+        rows->values = values;
+        targets = reallocarray(rows->targets, room, sizeof(*targets));
+        if (!targets)
+            return -ENOMEM;
+        rows->targets = targets;
+        weights = reallocarray(rows->weights, room, sizeof(*weights));
+        if (!weights)
+            return -ENOMEM;
+        rows->weights = weights;
+        rows->room = room;
+    }
+    memcpy(rows->values + rows->count * rows->width, row, rows->width * sizeof(*row));
+    rows->targets[rows->count] = target;
+    rows->weights[rows->count] = weight;
+    rows->count++;
+    return 0;
+}
+
+static void training_done(struct training *training)
+{
+    for (size_t i = 0; i < training->count; i++)
+        free(training->traces[i].own);
+    free(training->traces);
+}
+
+static uint64_t draw(struct training *training)
+{
+    training->random += 0x9e3779b97f4a7c15ULL;
+    return rv_mix64(training->random);
+}
+
+static bool is_attack(enum kind kind)
+{
+    return kind == ATTACK || kind == ATTACK_APPENDED || kind == ATTACK_INTERLEAVED;
+}
+
+/* ---- Which traces ---- */
+
+static struct trace *trace_new(struct training *training)
+{
+    struct trace *traces;
+    size_t room = training->room ? training->room * 2 : 1024;
+
+    if (training->count == training->room) {
+        traces = reallocarray(training->traces, room, sizeof(*traces));
+        if (!traces)
+            return NULL;
+        training->traces = traces;
+        training->room = room;
+    }
+    training->traces[training->count] = (struct trace){ 0 };
+    return &training->traces[training->count++];
+}
+
+static int take_plain(struct training *training, const struct rv_sequences *set, enum kind kind)
+{
+    for (size_t i = 0, taken = 0; i < set->count; i++) {
+        struct trace *trace;
+
+        if (set->items[i].count == 0)
+            continue;
+        trace = trace_new(training);
+        if (!trace)
+            return -ENOMEM;
+        trace->calls = set->items[i].calls;
+        trace->count = set->items[i].count;
+        trace->kind = kind;
+        trace->fold = (unsigned)(taken++ % FOLDS);
+    }
+    return 0;
+}
+
+/** Fill `into` with benign calls: whole normal traces of a fold, drawn at random, end to end. */
+static void draw_benign(struct training *training, unsigned fold, uint16_t *into, size_t wanted)
+{
+    size_t per_fold = (training->normals + FOLDS - 1 - fold) / FOLDS;
+
+    while (wanted > 0) {
+        size_t pick = (draw(training) % per_fold) * FOLDS + fold;
+        const struct trace *benign = &training->traces[pick];
+        size_t part = benign->count < wanted ? benign->count : wanted;
+
+        memcpy(into, benign->calls, part * sizeof(*into));
+        into += part;
+        wanted -= part;
+    }
+}
+
+/** A copy of a trace followed by `times` as many benign calls. */
+static int add_appended(struct training *training, size_t of, size_t times, enum kind kind)
+{
+    struct trace *trace = trace_new(training);
+    const struct trace *plain;
+    size_t count;
+
+    if (!trace)
+        return -ENOMEM;
+    plain = &training->traces[of];
+    count = plain->count * (1 + times);
+    trace->own = malloc(count * sizeof(*trace->own));
+    if (!trace->own)
+        return -ENOMEM;
+    trace->calls = trace->own;
+    trace->count = count;
+    trace->kind = kind;
+    trace->fold = plain->fold;
+    memcpy(trace->own, plain->calls, plain->count * sizeof(*trace->own));
+    draw_benign(training, plain->fold, trace->own + plain->count, plain->count * times);
+    return 0;
+}
+
+/** A copy of a trace with a benign call after each of its own. */
+static int add_interleaved(struct training *training, size_t of, enum kind kind)
+{
+    struct trace *trace = trace_new(training);
+    const struct trace *plain;
+    RV_AUTO(rv_freep) uint16_t *benign = NULL;
+
+    if (!trace)
+        return -ENOMEM;
+    plain = &training->traces[of];
+    trace->own = malloc(plain->count * 2 * sizeof(*trace->own));
+    benign = malloc(plain->count * sizeof(*benign));
+    if (!trace->own || !benign)
+        return -ENOMEM;
+    trace->calls = trace->own;
+    trace->count = plain->count * 2;
+    trace->kind = kind;
+    trace->fold = plain->fold;
+    draw_benign(training, plain->fold, benign, plain->count);
+    for (size_t i = 0; i < plain->count; i++) {
+        trace->own[2 * i] = plain->calls[i];
+        trace->own[2 * i + 1] = benign[i];
+    }
+    return 0;
+}
+
+static int add_padded(struct training *training)
+{
+    size_t plain = training->count;
+    int r = 0;
+
+    for (size_t i = 0; i < plain && r == 0; i++) {
+        enum kind kind = training->traces[i].kind;
+
+        if (kind == ATTACK) {
+            r = add_appended(training, i, 1, ATTACK_APPENDED);
+            if (r == 0)
+                r = add_appended(training, i, 4, ATTACK_APPENDED);
+            if (r == 0)
+                r = add_interleaved(training, i, ATTACK_INTERLEAVED);
+        } else if (draw(training) % 3 == 0) {
+            r = add_appended(training, i, draw(training) % 2 ? 1 : 4, NORMAL_PADDED);
+        }
+    }
+    return r;
+}
+
+/* ---- Vocabulary: calls in most traces; pairs that tell attacks from normal work, or are common */
+
+struct tally {
+    uint32_t key; /* call, or first << 16 | second */
+    uint32_t normal, attack; /* traces that hold it */
+};
+
+
+struct tallies {
+    struct tally *slots; /* open addressing; empty when both counts are 0 */
+    size_t mask, used;
+};
+
+static struct tally *tally_of(struct tallies *tallies, uint32_t key)
+{
+    size_t at = rv_mix64(key) & tallies->mask;
+
+    while ((tallies->slots[at].normal || tallies->slots[at].attack) &&
+           tallies->slots[at].key != key)
+        at = (at + 1) & tallies->mask;
+    tallies->slots[at].key = key;
+    return &tallies->slots[at];
+}
+
+static int tallies_grow(struct tallies *tallies)
+{
+    struct tallies grown = { .mask = tallies->slots ? 2 * tallies->mask + 1 : 4095 };
+
+    if (tallies->slots && 3 * tallies->used < 2 * tallies->mask)
+        return 0;
+    grown.slots = calloc(grown.mask + 1, sizeof(*grown.slots));
+    if (!grown.slots)
+        return -ENOMEM;
+    for (size_t i = 0; tallies->slots && i <= tallies->mask; i++) {
+        const struct tally *old = &tallies->slots[i];
+
+        if (old->normal || old->attack) {
+            *tally_of(&grown, old->key) = *old;
+            grown.used++;
+        }
+    }
+    free(tallies->slots);
+    *tallies = grown;
+    return 0;
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/** Count each different key of a trace once. `pairs`: pairs of calls, else calls. */
+static int tally_trace(struct tallies *tallies, const struct trace *trace, bool pairs)
+{
+    size_t count = pairs ? trace->count - 1 : trace->count;
+    RV_AUTO(rv_freep) uint32_t *keys = malloc((count + 1) * sizeof(*keys));
+
+    if (!keys)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = pairs ? (uint32_t)trace->calls[i] << 16 | trace->calls[i + 1] : trace->calls[i];
+    qsort(keys, count, sizeof(*keys), compare_u32);
+    for (size_t i = 0; i < count; i++) {
+        struct tally *tally;
+        int r;
+
+        if (i > 0 && keys[i] == keys[i - 1])
+            continue;
+        r = tallies_grow(tallies);
+        if (r < 0)
+            return r;
+        tally = tally_of(tallies, keys[i]);
+        tallies->used += !tally->normal && !tally->attack;
+        tally->normal += trace->kind == NORMAL;
+        tally->attack += trace->kind == ATTACK;
+    }
+    return 0;
+}
+
+struct ranked {
+    double worth;
+    uint32_t key;
+};
+
+static int by_worth(const void *a, const void *b)
+{
+    const struct ranked *left = a, *right = b;
+
+    if (left->worth != right->worth)
+        return left->worth > right->worth ? -1 : 1;
+    return left->key < right->key ? -1 : left->key > right->key;
+}
+
+/** The `room` most worthy keys, ascending. @return how many; SIZE_MAX without memory. */
+static size_t choose_keys(struct tallies *tallies, const size_t traces[2], bool pairs,
+                          uint32_t *keys, size_t room)
+{
+    RV_AUTO(rv_freep) struct ranked *ranked = calloc(tallies->used + 1, sizeof(*ranked));
+    size_t count = 0;
+
+    if (!ranked)
+        return SIZE_MAX;
+    for (size_t i = 0; tallies->slots && i <= tallies->mask; i++) {
+        const struct tally *tally = &tallies->slots[i];
+        double normal = (double)tally->normal / (double)traces[0];
+        double attack = traces[1] ? (double)tally->attack / (double)traces[1] : 0;
+
+        if (!tally->normal && !tally->attack)
+            continue;
+        ranked[count++] = (struct ranked){
+            .key = tally->key,
+            .worth = pairs ? fabs(normal - attack) + 0.2 * normal
+                           : (double)tally->normal + (double)tally->attack,
+        };
+    }
+    qsort(ranked, count, sizeof(*ranked), by_worth);
+    count = count < room ? count : room;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = ranked[i].key;
+    qsort(keys, count, sizeof(*keys), compare_u32);
+    return count;
+}
+
+static int choose_vocabulary(struct training *training)
+{
+    struct rv_vocabulary *vocabulary = &training->model->vocabulary;
+    size_t traces[2] = { training->normals, training->count - training->normals };
+
+    for (int pairs = 0; pairs < 2; pairs++) {
+        struct tallies tallies = { 0 };
+        uint32_t keys[RV_SEGMENT_BIGRAMS];
+        size_t count = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < training->count && r == 0; i++)
+            r = tally_trace(&tallies, &training->traces[i], pairs);
+        if (r == 0)
+            count = choose_keys(&tallies, traces, pairs, keys,
+                                pairs ? RV_SEGMENT_BIGRAMS : RV_SEGMENT_SYMBOLS);
+        free(tallies.slots);
+        if (r < 0 || count == SIZE_MAX)
+            return -ENOMEM;
+        for (size_t i = 0; i < count && pairs; i++)
+            vocabulary->bigram[i] = keys[i];
+        for (size_t i = 0; i < count && !pairs; i++)
+            vocabulary->symbol[i] = (uint16_t)keys[i];
+        *(pairs ? &vocabulary->bigrams : &vocabulary->symbols) = (unsigned)count;
+    }
+    return 0;
+}
+
+/* ---- Folds ---- */
+
+#define ALL_FOLDS FOLDS /* leave none out */
+
+/** The language model of the normal traces of all folds but one. */
+static int learn_language(const struct training *training, unsigned left_out, struct rv_lm *lm)
+{
+    int r = rv_lm_init(lm);
+
+    for (size_t i = 0; i < training->normals && r == 0; i++) {
+        if (training->traces[i].fold != left_out)
+            r = rv_lm_add(lm, training->traces[i].calls, training->traces[i].count);
+    }
+    return r;
+}
+
+/** Add stretches of a trace to the rows, at most STRETCHES_PER_SCALE of each scale. */
+static int add_stretches(struct rows *rows, const struct rv_profile *profile, bool attack)
+{
+    struct rv_segment_walk walk = { .count = profile->count };
+    size_t of_scale[RV_SEGMENT_SCALES + 1] = { 0 }, nth[RV_SEGMENT_SCALES + 1] = { 0 };
+    int32_t row[RV_SEGMENT_WIDTH];
+
+    while (rv_segment_walk(&walk))
+        of_scale[walk.scale]++;
+    walk = (struct rv_segment_walk){ .count = profile->count };
+    while (rv_segment_walk(&walk)) {
+        size_t all = of_scale[walk.scale], at = nth[walk.scale]++;
+        size_t kept = all < STRETCHES_PER_SCALE ? all : STRETCHES_PER_SCALE;
+        int r;
+
+        /* evenly: the one that first reaches each of `kept` steps */
+        if (at * kept / all == (at + 1) * kept / all)
+            continue;
+        rv_segment_row(profile, walk.at, walk.len, row);
+        r = rows_add(rows, row, attack ? 1 : 0, 1.0F / (float)kept);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int profile_trace(const struct training *training, const struct rv_lm *lm,
+                         struct rv_profile *profile, const struct trace *trace)
+{
+    return rv_profile_make(profile, lm, &training->model->vocabulary, trace->calls, trace->count);
+}
+
+/** Stretches of the plain traces of one fold, seen by the language of the others. */
+static int fold_stretches(struct training *training, unsigned fold, struct rows *rows)
+{
+    RV_AUTO(rv_profile_done) struct rv_profile profile = { 0 };
+    struct rv_lm lm = { 0 };
+    int r = learn_language(training, fold, &lm);
+
+    for (size_t i = 0; i < training->count && r == 0; i++) {
+        struct trace *trace = &training->traces[i];
+        int32_t whole[RV_SEGMENT_WIDTH];
+
+        if (trace->fold != fold || trace->kind > ATTACK)
+            continue;
+        r = profile_trace(training, &lm, &profile, trace);
+        if (r < 0)
+            break;
+        rv_segment_row(&profile, 0, trace->count, whole);
+        trace->root = whole[RV_SEGMENT_ROOT6];
+        trace->divergence = whole[RV_SEGMENT_DIVERGENCE];
+        trace->surprise = whole[RV_SEGMENT_NLL6] / 1000.0;
+        if (rows)
+            r = add_stretches(rows, &profile, is_attack(trace->kind));
+    }
+    rv_lm_done(&lm);
+    return r;
+}
+
+static struct rv_train_options stretch_options(uint64_t seed)
+{
+    struct rv_train_options options = rv_train_defaults();
+
+    options.trees = 150;
+    options.depth = 5;
+    options.bins = 64;
+    options.eta = 0.15;
+    options.colsample = 0.3;
+    options.seed = seed;
+    return options;
+}
+
+static struct rv_train_options trace_options(uint64_t seed)
+{
+    struct rv_train_options options = rv_train_defaults();
+
+    options.trees = 100;
+    options.depth = 3;
+    options.bins = 256;
+    options.eta = 0.1;
+    options.colsample = 0.5;
+    options.seed = seed;
+    return options;
+}
+
+static int train_rows(const struct rows *rows, const struct rv_train_options *options,
+                      struct rv_forest **ret_forest)
+{
+    const struct rv_rows view = {
+        .width = rows->width,
+        .count = rows->count,
+        .values = rows->values,
+        .targets = rows->targets,
+        .weights = rows->weights,
+    };
+
+    return rv_train_forest(&view, options, ret_forest, NULL);
+}
+
+/** The stretch head from the rows of all folds but one. */
+static int train_stretches(const struct training *training, const struct rows folds[FOLDS],
+                           unsigned left_out, struct rv_forest **ret_forest)
+{
+    struct rv_train_options options = stretch_options(training->options->seed);
+    RV_AUTO(rows_done) struct rows all = { .width = RV_SEGMENT_WIDTH };
+
+    for (unsigned fold = 0; fold < FOLDS; fold++) {
+        for (size_t i = 0; fold != left_out && i < folds[fold].count; i++) {
+            int r = rows_add(&all, folds[fold].values + i * all.width, folds[fold].targets[i],
+                             folds[fold].weights[i]);
+
+            if (r < 0)
+                return r;
+        }
+    }
+    return train_rows(&all, &options, ret_forest);
+}
+
+/** Rows for the trace heads: every trace of a fold, by what was learnt from the other folds. */
+static int fold_traces(struct training *training, unsigned fold, const struct rv_forest *stretch)
+{
+    RV_AUTO(rv_profile_done) struct rv_profile profile = { 0 };
+    struct rv_lm lm = { 0 };
+    int r = learn_language(training, fold, &lm);
+
+    for (size_t i = 0; i < training->count && r == 0; i++) {
+        struct trace *trace = &training->traces[i];
+
+        if (trace->fold != fold)
+            continue;
+        r = profile_trace(training, &lm, &profile, trace);
+        if (r == 0)
+            r = rv_sequence_trace_row(stretch, &profile, trace->row);
+    }
+    rv_lm_done(&lm);
+    return r;
+}
+
+/** One trace head, from all folds but one. Interleaved attacks only count for one of the two. */
+static int train_traces(const struct training *training, enum rv_sequence_head head,
+                        unsigned left_out, struct rv_forest **ret_forest)
+{
+    struct rv_train_options options = trace_options(training->options->seed);
+    RV_AUTO(rows_done) struct rows rows = { .width = RV_TRACE_WIDTH };
+
+    for (size_t i = 0; i < training->count; i++) {
+        const struct trace *trace = &training->traces[i];
+        int r;
+
+        if (trace->fold == left_out ||
+            (trace->kind == ATTACK_INTERLEAVED && head != RV_HEAD_INTERLEAVED))
+            continue;
+        r = rows_add(&rows, trace->row, is_attack(trace->kind) ? 1 : 0,
+                     trace->kind > ATTACK ? PADDED_WEIGHT : 1);
+        if (r < 0)
+            return r;
+    }
+    return train_rows(&rows, &options, ret_forest);
+}
+
+/* ---- Supervised ---- */
+
+static void say(const struct training *training, const char *stage, size_t done, size_t all)
+{
+    rv_progress_report(&training->options->progress, stage, done, all);
+}
+
+static int learn_stretches(struct training *training, struct rows folds[FOLDS])
+{
+    int r = 0;
+
+    for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
+        say(training, "language of normal traces", fold, FOLDS);
+        r = fold_stretches(training, fold, &folds[fold]);
+    }
+    for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
+        struct rv_forest *forest = NULL;
+
+        say(training, "stretches", fold, FOLDS + 1);
+        r = train_stretches(training, folds, fold, &forest);
+        if (r == 0)
+            r = fold_traces(training, fold, forest);
+        rv_forest_free(&forest);
+    }
+    say(training, "stretches", FOLDS, FOLDS + 1);
+    return r < 0 ? r : train_stretches(training, folds, ALL_FOLDS, &training->model->stretch);
+}
+
+/** Margins of the plain normal traces by heads that did not see them, into margins[]. */
+static int cross_margins(struct training *training, enum rv_sequence_head head, unsigned fold)
+{
+    struct rv_forest *forest = NULL;
+    int r = train_traces(training, head, fold, &forest);
+
+    for (size_t i = 0; i < training->normals && r == 0; i++) {
+        struct trace *trace = &training->traces[i];
+
+        if (trace->fold == fold)
+            trace->margins[head] = (double)rv_forest_score(forest, trace->row) / 65536;
+    }
+    rv_forest_free(&forest);
+    return r;
+}
+
+static int learn_traces(struct training *training)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < training->normals; i++)
+        training->traces[i].margins[RV_HEAD_STRETCH] = training->traces[i].row[0] / 65536.0;
+    for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
+        say(training, "whole traces", fold, FOLDS + 1);
+        r = cross_margins(training, RV_HEAD_PADDED, fold);
+        if (r == 0)
+            r = cross_margins(training, RV_HEAD_INTERLEAVED, fold);
+    }
+    if (r == 0)
+        r = train_traces(training, RV_HEAD_PADDED, ALL_FOLDS, &training->model->padded);
+    if (r == 0)
+        r = train_traces(training, RV_HEAD_INTERLEAVED, ALL_FOLDS, &training->model->interleaved);
+    return r;
+}
+
+/** Tails of the heads, then the calibration of their combination, all from unseen normals. */
+static int calibrate_heads(struct training *training)
+{
+    RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
+    int r = 0;
+
+    if (!scores)
+        return -ENOMEM;
+    for (size_t head = 0; head < RV_HEAD_COUNT_ && r == 0; head++) {
+        for (size_t i = 0; i < training->normals; i++)
+            scores[i] = training->traces[i].margins[head];
+        r = rv_tail_make(&training->model->tails[head], scores, training->normals);
+    }
+    for (size_t i = 0; i < training->normals && r == 0; i++)
+        scores[i] = rv_sequence_combine(training->model, training->traces[i].margins);
+    return r < 0 ? r
+                 : rv_calibrate_scores(&training->model->calibration, scores, training->normals);
+}
+
+static int learn_supervised(struct training *training)
+{
+    struct rows folds[FOLDS] = { 0 };
+    int r = add_padded(training);
+
+    for (unsigned fold = 0; fold < FOLDS; fold++)
+        folds[fold].width = RV_SEGMENT_WIDTH;
+    if (r == 0)
+        r = learn_stretches(training, folds);
+    for (unsigned fold = 0; fold < FOLDS; fold++)
+        rows_done(&folds[fold]);
+    if (r == 0)
+        r = learn_traces(training);
+    return r < 0 ? r : calibrate_heads(training);
+}
+
+/* ---- One-class ---- */
+
+static double mean_of(const struct training *training, size_t offset, double *ret_deviation)
+{
+    double sum = 0, squares = 0, n = (double)training->normals, mean, variance;
+
+    for (size_t i = 0; i < training->normals; i++) {
+        int32_t value;
+
+        memcpy(&value, (const char *)&training->traces[i] + offset, sizeof(value));
+        sum += value;
+        squares += (double)value * value;
+    }
+    mean = sum / n;
+    variance = squares / n - mean * mean;
+    *ret_deviation = variance > 1 ? sqrt(variance) : 1;
+    return mean;
+}
+
+static void learn_usual(struct training *training)
+{
+    struct rv_sequence_model *model = training->model;
+    double surprise = 0;
+
+    model->root_mean = mean_of(training, offsetof(struct trace, root), &model->root_deviation);
+    model->divergence_mean =
+        mean_of(training, offsetof(struct trace, divergence), &model->divergence_deviation);
+    for (size_t i = 0; i < training->normals; i++)
+        surprise += training->traces[i].surprise;
+    model->usual_surprise = surprise / (double)training->normals;
+}
+
+static int learn_one_class(struct training *training)
+{
+    RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
+    int r = scores ? 0 : -ENOMEM;
+
+    for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
+        say(training, "language of normal traces", fold, FOLDS);
+        r = fold_stretches(training, fold, NULL);
+    }
+    if (r < 0)
+        return r;
+    learn_usual(training);
+    for (size_t i = 0; i < training->normals; i++) {
+        int32_t whole[RV_SEGMENT_FIXED_] = { 0 };
+
+        whole[RV_SEGMENT_ROOT6] = training->traces[i].root;
+        whole[RV_SEGMENT_DIVERGENCE] = training->traces[i].divergence;
+        scores[i] = rv_sequence_strangeness(training->model, whole);
+    }
+    return rv_calibrate_scores(&training->model->calibration, scores, training->normals);
+}
+
+/* ---- All of it ---- */
+
+static int learn(struct training *training, const struct rv_sequences *normal,
+                 const struct rv_sequences *attack)
+{
+    int r = take_plain(training, normal, NORMAL);
+
+    training->normals = training->count;
+    if (training->normals < NORMALS_MIN)
+        return -EINVAL;
+    if (r == 0 && attack)
+        r = take_plain(training, attack, ATTACK);
+    if (r == 0)
+        r = choose_vocabulary(training);
+    if (r < 0)
+        return r;
+    r = training->count > training->normals ? learn_supervised(training)
+                                            : learn_one_class(training);
+    if (r < 0)
+        return r;
+    learn_usual(training);
+    say(training, "language of normal traces", FOLDS, FOLDS);
+    return learn_language(training, ALL_FOLDS, &training->model->lm);
+}
+
+int rv_sequence_train(struct rv_sequence_model **ret_model, const struct rv_sequences *normal,
+                      const struct rv_sequences *attack, const struct rv_task_options *options)
+{
+    RV_AUTO(rv_sequence_model_free) struct rv_sequence_model *model = calloc(1, sizeof(*model));
+    struct training training = {
+        .options = options,
+        .model = model,
+        .random = options->seed,
+    };
+    int r;
+
+    if (!model)
+        return -ENOMEM;
+    r = learn(&training, normal, attack);
+    training_done(&training);
+    if (r < 0)
+        return r;
+    *ret_model = RV_TAKE(model);
+    return 0;
+}
