@@ -45,8 +45,12 @@ static int open_state(struct rv_audit *audit, int dir_fd)
     audit->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
     if (audit->dir_fd < 0)
         return -errno;
-    if (mkdirat(audit->dir_fd, RV_STATE_DIR, 0700) < 0 && errno != EEXIST)
+    if (mkdirat(audit->dir_fd, RV_STATE_DIR, 0700) < 0) {
+        if (errno != EEXIST)
+            return -errno;
+    } else if (fsync(audit->dir_fd) < 0) { /* no checkpoint without what it needs beside it */
         return -errno;
+    }
     audit->state_fd =
         openat(audit->dir_fd, RV_STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (audit->state_fd < 0)
