@@ -195,7 +195,7 @@ static void every_crash_point_recovers(void **state)
     disk_watch(fixture->watched.path);
     rv_assert_ok(live(fixture));
     total = disk_op_count();
-    assert_true(total > 150);
+    assert_true(total > 100);
     for (size_t ops = 0; ops <= total; ops++) {
         for (int loss = 0; loss < DISK_LOSS_COUNT_; loss++) {
             size_t variants = disk_variants(ops, (enum disk_loss)loss);
