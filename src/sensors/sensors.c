@@ -38,7 +38,7 @@
 #define RING_BYTES_DEFAULT   ((size_t)8 * 1024 * 1024)
 #define URGENT_BYTES_DEFAULT ((size_t)256 * 1024)
 #define REWRITE_WINDOW_MS    60000U
-#define WAKE_WINDOW_NS       RV_NS_PER_MS
+#define WAKE_WINDOW_NS       (10 * RV_NS_PER_MS) /* rv_stream_timeout_ms() knows it */
 #define PROGRAMS_MAX         64
 #define REMEMBER_EVERY_NS    RV_NS_PER_S
 
@@ -223,6 +223,63 @@ static int fill_scope(const struct rv_sensors *sensors, const struct rv_sensors_
     return bpf_map_freeze(fd) < 0 ? -errno : 0;
 }
 
+static int own(int ids_fd, uint32_t kind, uint32_t id)
+{
+    struct rv_wire_own key = { .kind = kind, .id = id };
+    uint32_t yes = 1;
+
+    return bpf_map_update_elem(ids_fd, &key, &yes, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/** The id of a map, program or link by its descriptor; the kernel puts it first in all three. */
+static uint32_t id_of(int fd, uint32_t kind)
+{
+    union {
+        struct bpf_map_info map;
+        struct bpf_prog_info program;
+        struct bpf_link_info link;
+    } info = { 0 };
+    uint32_t len = sizeof(info);
+
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return 0;
+    return kind == RV_OWN_MAP       ? info.map.id
+           : kind == RV_OWN_PROGRAM ? info.program.id
+                                    : info.link.id;
+}
+
+/** Tell the kernel side which objects are ours, so that it can say who touches them; freeze. */
+static int fill_own_ids(struct rv_sensors *sensors)
+{
+    int fd = bpf_map__fd(sensors->bpf->maps.rv_own_ids), r = 0;
+    struct bpf_program *program;
+    const struct bpf_map *map;
+
+    bpf_object__for_each_map(map, sensors->bpf->obj)
+    {
+        uint32_t id = id_of(bpf_map__fd(map), RV_OWN_MAP);
+
+        if (r == 0 && id)
+            r = own(fd, RV_OWN_MAP, id);
+    }
+    bpf_object__for_each_program(program, sensors->bpf->obj)
+    {
+        uint32_t id = id_of(bpf_program__fd(program), RV_OWN_PROGRAM);
+
+        if (r == 0 && id)
+            r = own(fd, RV_OWN_PROGRAM, id);
+    }
+    for (size_t i = 0; i < RV_COUNT(sensors->links) && r == 0; i++) {
+        uint32_t id = sensors->links[i] ? id_of(bpf_link__fd(sensors->links[i]), RV_OWN_LINK) : 0;
+
+        if (id)
+            r = own(fd, RV_OWN_LINK, id);
+    }
+    if (r < 0)
+        return r;
+    return bpf_map_freeze(fd) < 0 ? -errno : 0;
+}
+
 /* ---- Life ---- */
 
 static int check_options(const struct rv_sensors_options *options, const char **reterr)
@@ -380,6 +437,8 @@ int rv_sensors_attach(struct rv_sensors *sensors)
             r = 0;
         }
     }
+    if (r == 0)
+        r = fill_own_ids(sensors);
     libbpf_set_print(print);
     return r;
 }

@@ -6,8 +6,10 @@
 #include "bpf/wire.h"
 #include "sensors/stream.h"
 
-#define LINGER_MS 2  /* after something came: the kernel may have more without a wake */
-#define SETTLE_MS 20 /* once more after that */
+/* After something came the kernel may have more without a wake (wake_window_ns, 10 ms): look again
+ * after 2, 4, 8 and 16 ms without news, then wait for a wake. */
+#define LINGER_MS    2
+#define LINGER_LOOKS 4U
 
 static const char *const ring_names[RV_RING_COUNT] = {
     [RV_RING_MAIN] = "events",
@@ -200,9 +202,7 @@ int rv_stream_timeout_ms(const struct rv_stream *stream)
 {
     if (rv_ring_pending(stream->rings[RV_RING_MAIN]) > 0 && stream->quiet_reads == 0)
         return 0;
-    if (stream->quiet_reads == 0)
-        return LINGER_MS;
-    return stream->quiet_reads == 1 ? SETTLE_MS : -1;
+    return stream->quiet_reads < LINGER_LOOKS ? LINGER_MS << stream->quiet_reads : -1;
 }
 
 void rv_stream_counts(const struct rv_stream *stream, struct rv_stream_counts *ret_counts)

@@ -23,12 +23,12 @@ RV_INLINE void rv_call_read(struct rv_call *call, struct task_struct *task)
 {
     const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 
-    call->number = (__u32)BPF_CORE_READ(regs, orig_ax);
-    call->compat = BPF_CORE_READ(regs, cs) == USER32_CS;
-    call->arg[0] = BPF_CORE_READ(regs, di);
-    call->arg[1] = BPF_CORE_READ(regs, si);
-    call->arg[2] = BPF_CORE_READ(regs, dx);
-    call->arg[3] = BPF_CORE_READ(regs, r10);
+    call->number = (__u32)regs->orig_ax;
+    call->compat = regs->cs == USER32_CS;
+    call->arg[0] = regs->di;
+    call->arg[1] = regs->si;
+    call->arg[2] = regs->dx;
+    call->arg[3] = regs->r10;
 }
 
 enum {

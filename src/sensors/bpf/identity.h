@@ -41,23 +41,23 @@ RV_MAP struct {
 
 RV_INLINE void rv_identity_read(struct rv_identity *now, const struct task_struct *task)
 {
-    const struct cred *cred = BPF_CORE_READ(task, real_cred);
-    const struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
+    const struct cred *cred = task->real_cred;
+    const struct nsproxy *ns = task->nsproxy;
 
     bpf_core_read(&now->caps, sizeof(now->caps), &cred->cap_effective);
-    now->uid = BPF_CORE_READ(cred, uid.val);
-    now->euid = BPF_CORE_READ(cred, euid.val);
-    now->gid = BPF_CORE_READ(cred, gid.val);
-    now->egid = BPF_CORE_READ(cred, egid.val);
-    now->user_ns = (__u64)BPF_CORE_READ(cred, user_ns);
+    now->uid = cred->uid.val;
+    now->euid = cred->euid.val;
+    now->gid = cred->gid.val;
+    now->egid = cred->egid.val;
+    now->user_ns = (__u64)cred->user_ns;
     if (!ns)
         return; /* exiting */
-    now->mnt_ns = (__u64)BPF_CORE_READ(ns, mnt_ns);
-    now->pid_ns = (__u64)BPF_CORE_READ(ns, pid_ns_for_children);
-    now->net_ns = (__u64)BPF_CORE_READ(ns, net_ns);
-    now->uts_ns = (__u64)BPF_CORE_READ(ns, uts_ns);
-    now->ipc_ns = (__u64)BPF_CORE_READ(ns, ipc_ns);
-    now->cgroup_ns = (__u64)BPF_CORE_READ(ns, cgroup_ns);
+    now->mnt_ns = (__u64)ns->mnt_ns;
+    now->pid_ns = (__u64)ns->pid_ns_for_children;
+    now->net_ns = (__u64)ns->net_ns;
+    now->uts_ns = (__u64)ns->uts_ns;
+    now->ipc_ns = (__u64)ns->ipc_ns;
+    now->cgroup_ns = (__u64)ns->cgroup_ns;
 }
 
 /** CLONE_NEW* bits of the namespaces in which two differ. */

@@ -165,8 +165,8 @@ RV_INLINE __u32 rv_pid_at(const struct pid *pid, __u32 level, __u32 *ret_ns)
 
 RV_INLINE __u32 rv_pid_ns(const struct task_struct *task)
 {
-    const struct pid *pid = BPF_CORE_READ(task, thread_pid);
-    __u32 level = BPF_CORE_READ(pid, level), ns = 0;
+    const struct pid *pid = task->thread_pid;
+    __u32 level = pid->level, ns = 0;
 
     if (level <= 32)
         rv_pid_at(pid, level, &ns);
@@ -174,6 +174,11 @@ RV_INLINE __u32 rv_pid_ns(const struct task_struct *task)
 }
 
 /* ---- Whom to watch ---- */
+
+/*
+ * Tasks come as pointers that the verifier knows (tp_btf arguments, bpf_get_current_task_btf()), so
+ * plain member access is a single checked load; BPF_CORE_READ is a helper call for each step.
+ */
 RV_INLINE bool rv_is_own(const struct task_struct *task)
 {
     const struct task_struct *parent;
@@ -181,15 +186,15 @@ RV_INLINE bool rv_is_own(const struct task_struct *task)
 
     if (!guard || rv_settings.watch_self)
         return false;
-    if ((__u32)BPF_CORE_READ(task, tgid) == guard)
+    if ((__u32)task->tgid == guard)
         return true;
-    parent = BPF_CORE_READ(task, real_parent);
-    return (__u32)BPF_CORE_READ(parent, tgid) == guard;
+    parent = task->real_parent;
+    return (__u32)parent->tgid == guard;
 }
 
 RV_INLINE bool rv_in_scope(const struct task_struct *task)
 {
-    struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+    struct kernfs_node *kn = task->cgroups->dfl_cgrp->kn;
 
     for (int level = 0; level < RV_WIRE_SCOPE_DEPTH && kn; level++) {
         __u64 id = BPF_CORE_READ(kn, id);
@@ -204,7 +209,7 @@ RV_INLINE bool rv_in_scope(const struct task_struct *task)
 /** Whether this process is ours to report: not a kernel thread, not the agent, in the scope. */
 RV_INLINE bool rv_watched(const struct task_struct *task)
 {
-    if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+    if (task->flags & PF_KTHREAD)
         return false;
     if (rv_is_own(task))
         return false;
@@ -273,14 +278,14 @@ RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
 /** Header fields that say who. */
 RV_INLINE void rv_put_who(struct rv_event *header, const struct task_struct *task)
 {
-    const struct cred *cred = BPF_CORE_READ(task, real_cred);
+    const struct cred *cred = task->real_cred;
 
-    header->start_boot_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-    header->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-    header->tgid = (__u32)BPF_CORE_READ(task, tgid);
-    header->tid = (__u32)BPF_CORE_READ(task, pid);
-    header->uid = BPF_CORE_READ(cred, uid.val);
-    header->gid = BPF_CORE_READ(cred, gid.val);
+    header->start_boot_ns = task->group_leader->start_boottime;
+    header->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+    header->tgid = (__u32)task->tgid;
+    header->tid = (__u32)task->pid;
+    header->uid = cred->uid.val;
+    header->gid = cred->gid.val;
     header->pid_ns = rv_pid_ns(task);
     /* comm is not a path: 16 bytes, NUL-padded by the kernel's own setters. */
     bpf_core_read(header->comm, sizeof(header->comm), &task->comm);
@@ -389,7 +394,7 @@ RV_INLINE void rv_put_user_str(struct rv_scratch *scratch, struct rv_event_str *
 /** Keep who a process is under its number in the guard's pid namespace. */
 RV_INLINE void rv_remember(const struct task_struct *task, const struct rv_event *header)
 {
-    const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+    const struct pid *pid = task->group_leader->thread_pid;
     struct rv_wire_who who = {
         .start_boot_ns = header->start_boot_ns,
         .cgroup_id = header->cgroup_id,
@@ -398,14 +403,19 @@ RV_INLINE void rv_remember(const struct task_struct *task, const struct rv_event
         .gid = header->gid,
         .pid_ns = header->pid_ns,
     };
-    __u32 top = BPF_CORE_READ(pid, level);
+    __u32 top = pid->level;
 
     __builtin_memcpy(who.comm, header->comm, sizeof(who.comm));
     for (__u32 level = 0; level < 4 && level <= top; level++) {
         __u32 ns = 0, number = rv_pid_at(pid, level, &ns);
 
         if (ns == rv_settings.guard_pid_ns) {
-            bpf_map_update_elem(&rv_recent, &number, &who, BPF_ANY);
+            struct rv_wire_who *known = bpf_map_lookup_elem(&rv_recent, &number);
+
+            if (known)
+                *known = who; /* a tenth of the cost of an update */
+            else
+                bpf_map_update_elem(&rv_recent, &number, &who, BPF_ANY);
             return;
         }
     }
@@ -461,8 +471,12 @@ static long rv_walk_step(__u32 index, void *context)
         walk->mount = above;
         return 0;
     }
-    if (!parent || parent == dentry)
+    if (!parent || parent == dentry) {
+        if (mount && walk->true_len == 0) /* no mount's root, no parent: a memfd names itself */
+            rv_walk_name(walk, BPF_CORE_READ(dentry, d_name.name),
+                         BPF_CORE_READ(dentry, d_name.len));
         return 1;
+    }
     rv_walk_name(walk, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
     walk->dentry = parent;
     return 0;

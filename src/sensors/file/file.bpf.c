@@ -840,21 +840,21 @@ static __always_inline int changed(const struct inode *inode)
     struct hlist_node *alias;
     struct nameidata *nd;
 
-    subject.kind = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+    subject.kind = inode->i_mode & S_IFMT;
     if (subject.kind != S_IFREG && subject.kind != S_IFDIR && is_nameless(inode))
         return 0;
     if (!rv_watched(task))
         return 0;
-    alias = BPF_CORE_READ(inode, i_dentry.first);
+    alias = inode->i_dentry.first;
     if (!alias)
         return note_new(&subject);
     subject.dentry = RV_PAST_OF(alias, const struct dentry, d_u.d_alias);
     rv_call_read(&subject.call, task);
     classify(&subject);
-    if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+    if (task->flags & PF_IO_WORKER)
         subject.change = CHANGE_WRITE;
     if (subject.kind == S_IFDIR) {
-        nd = BPF_CORE_READ(task, nameidata);
+        nd = task->nameidata;
         if (nd && BPF_CORE_READ(nd, path.dentry, d_inode) == inode)
             return created_by_open(&subject, nd);
     }

@@ -13,6 +13,22 @@
 #define NAME_COMPARE_LEN 16
 
 /* ---- fork ---- */
+
+/** The child's first event is compared with what it was born as. */
+static __always_inline void inherit(struct task_struct *child, const struct rv_identity *born)
+{
+    struct rv_identity *identity =
+        bpf_task_storage_get(&rv_identities, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct rv_event who = { 0 };
+
+    rv_put_who(&who, child);
+    rv_remember(child, &who);
+    if (!identity)
+        return;
+    *identity = *born;
+    identity->known = 1;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -21,7 +37,7 @@ int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *ch
     struct task_struct *current = bpf_get_current_task_btf();
     struct rv_scratch *scratch;
 
-    if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid) || !rv_watched(parent))
+    if (child->pid != child->tgid || !rv_watched(parent))
         return 0;
     rv_identity_check(current, RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_FORK, process_fork, parent);
@@ -30,10 +46,11 @@ int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *ch
     rv_identity_read(&was, parent);
     rv_identity_read(&is, child);
     event = RV_BODY(scratch, process_fork);
-    event->child_start_boot_ns = BPF_CORE_READ(child, start_boottime);
-    event->child_tgid = (__u32)BPF_CORE_READ(child, tgid);
+    event->child_start_boot_ns = child->start_boottime;
+    event->child_tgid = (__u32)child->tgid;
     event->child_pid_ns = rv_pid_ns(child);
     event->clone_flags = rv_identity_ns_changed(&was, &is);
+    inherit(child, &is);
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }
@@ -107,19 +124,19 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     if (!rv_watched(task))
         return 0;
     rv_identity_check(current, RV_IDENTITY_EXEC);
-    mm = BPF_CORE_READ(task, mm);
+    mm = task->mm;
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXEC, process_exec, task);
     if (!scratch)
         return 0;
     event = RV_BODY(scratch, process_exec);
     preload = preload_flag(mm); /* before the paths: it uses their scratch */
     event->exec_flags = preload;
-    parent = BPF_CORE_READ(task, real_parent);
-    event->parent_tgid = (__u32)BPF_CORE_READ(parent, tgid);
-    event->parent_start_boot_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
-    cred = BPF_CORE_READ(task, real_cred);
-    event->euid = BPF_CORE_READ(cred, euid.val);
-    event->egid = BPF_CORE_READ(cred, egid.val);
+    parent = task->real_parent;
+    event->parent_tgid = (__u32)parent->tgid;
+    event->parent_start_boot_ns = parent->group_leader->start_boottime;
+    cred = task->real_cred;
+    event->euid = cred->euid.val;
+    event->egid = cred->egid.val;
     event->argc = (__u32)BPF_CORE_READ(bprm, argc);
     file = BPF_CORE_READ(bprm, file);
     rv_put_session(event, task);
@@ -129,7 +146,7 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     end = BPF_CORE_READ(mm, arg_end);
     rv_put_user(scratch, &event->argv, (const void *)start, (__u32)(end - start),
                 RV_EVENT_ARGV_MAX - 1, (__u32)(end - start));
-    rv_put_path(scratch, &event->cwd, &BPF_CORE_READ(task, fs)->pwd);
+    rv_put_path(scratch, &event->cwd, &task->fs->pwd);
     if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename)) {
         event->exec_flags |= RV_EXEC_F_SCRIPT;
         rv_put_kernel_str(scratch, &event->interpreter, BPF_CORE_READ(bprm, filename));
@@ -145,11 +162,11 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(rv_process_exit, struct task_struct *task)
 {
     struct task_struct *current = bpf_get_current_task_btf();
-    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+    const struct signal_struct *signal = task->signal;
     struct rv_event_process_exit *event;
     struct rv_scratch *scratch;
 
-    if (BPF_CORE_READ(signal, live.counter) != 0 || !rv_watched(task))
+    if (signal->live.counter != 0 || !rv_watched(task))
         return 0; /* other threads live on */
     rv_identity_check(current, RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXIT, process_exit, task);
@@ -158,11 +175,10 @@ int BPF_PROG(rv_process_exit, struct task_struct *task)
     event = RV_BODY(scratch, process_exit);
     event->runtime_ns = scratch->header.time_boot_ns - scratch->header.start_boot_ns;
     event->cpu_ns =
-        BPF_CORE_READ(signal, sum_sched_runtime) + BPF_CORE_READ(task, se.sum_exec_runtime);
-    event->status = BPF_CORE_READ(signal, group_exit_code);
+        signal->sum_sched_runtime + task->se.sum_exec_runtime;
+    event->status = signal->group_exit_code;
     if (!event->status)
-        event->status = BPF_CORE_READ(task, exit_code);
-    rv_remember(task, &scratch->header);
+        event->status = task->exit_code;
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }

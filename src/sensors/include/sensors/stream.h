@@ -54,8 +54,9 @@ RV_MUST_CHECK int rv_stream_read(struct rv_stream *stream, size_t max, uint64_t 
 
 /**
  * How long to poll the two ring descriptors before the next rv_stream_read(), ms; -1: until one
- * is readable. The kernel side wakes the reader at most once a millisecond a cpu, so after a wake
- * one more look is due shortly; this function knows.
+ * is readable. A wake costs the watched program more than the record, so the kernel side wakes the
+ * reader at most once in 10 ms a cpu; after a wake the reader looks again by itself, first after
+ * 2 ms. This function knows when; nothing waits longer than that while events flow.
  */
 int rv_stream_timeout_ms(const struct rv_stream *stream);
 
