@@ -270,6 +270,19 @@ struct rv_p_value rv_calibration_p(const struct rv_calibration *calibration, uin
     };
 }
 
+uint64_t rv_calibration_p_q32(const struct rv_calibration *calibration, uint32_t class,
+                              int64_t raw_q16, uint64_t random)
+{
+    size_t tree = tree_of(calibration, class), bin = bin_of(calibration, raw_q16);
+    const struct histogram *normal = &calibration->normal[tree];
+    uint64_t equal = histogram_at(normal, calibration->bins, bin);
+    uint64_t above = histogram_tail(normal, calibration->bins, bin) - equal;
+    uint64_t tie = (random & UINT32_MAX) + 1;
+
+    return rv_min_u64(((above << 32) + tie * (equal + 1)) / (normal->total + 1) + 1,
+                      (uint64_t)1 << 32);
+}
+
 uint32_t rv_risk_of_p(struct rv_p_value p)
 {
     unsigned __int128 of = (unsigned __int128)p.of << 32;

@@ -70,6 +70,13 @@ struct rv_p_value {
 struct rv_p_value rv_calibration_p(const struct rv_calibration *calibration, uint32_t class,
                                    int64_t raw_q16);
 
+/**
+ * The smoothed p-value in 1/2^32, from 1 to 2^32: ties are broken by `random`, so that it is uniform
+ * on exchangeable scores. For martingales; a verdict's risk never depends on chance.
+ */
+uint64_t rv_calibration_p_q32(const struct rv_calibration *calibration, uint32_t class,
+                              int64_t raw_q16, uint64_t random);
+
 /** -100 log10(p), rounded down, 0..1000. */
 uint32_t rv_risk_of_p(struct rv_p_value p);
 
