@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "programs.h"
 
-#define FILE_EVENTS "file.open file.rename file.unlink file.link file.attr file.truncate"
+#define FILE_EVENTS    "file.open file.rename file.unlink file.link file.attr file.truncate"
 #define TYPE(constant) (UINT64_C(1) << RV_EVENT_##constant)
 
 const struct rv_program rv_programs[] = {

@@ -1,187 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/**
- * Load, attach, account, detach. All kernel objects live by descriptors of this process.
- *
- * Loading is tried with every program that the kernel has a hook for; when the verifier or a
- * security module refuses, each program is tried alone, those refused are left out, and the rest
- * is loaded again. So one missing hook never costs another sensor.
- */
+/** Open, attach, account, detach. All kernel objects live by descriptors of this process. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "bpf/wire.h"
 #include "cgroup.h"
-#include "programs.h"
-#include "sensors/sensors.h"
-#include "watch.h"
-
-/* clang-format off: bpftool's output, with its own idea of conversions */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#pragma GCC diagnostic ignored "-Wshadow"
-#include "rv_bpf.skel.h"
-#pragma GCC diagnostic pop
-/* clang-format on */
+#include "state.h"
 
 #define RING_BYTES_DEFAULT   ((size_t)8 * 1024 * 1024)
 #define URGENT_BYTES_DEFAULT ((size_t)256 * 1024)
 #define REWRITE_WINDOW_MS    60000U
 #define WAKE_WINDOW_NS       (10 * RV_NS_PER_MS) /* rv_stream_timeout_ms() knows it */
-#define PROGRAMS_MAX         64
-#define REMEMBER_EVERY_NS    RV_NS_PER_S
 
-struct rv_sensors {
-    struct rv_bpf *bpf;
-    struct bpf_link *links[PROGRAMS_MAX]; /* by row of rv_programs */
-    struct rv_watch *watch;
-    unsigned wanted, missing;
-    uint64_t remembered_ns; /* last walk over the task list for an unknown process id */
-    int cgroup_fd, stats_fd;
-    size_t ring_bytes, urgent_bytes;
-    uint32_t cpus;
-    size_t deep_count;
-    struct rv_event_builder builder; /* 8 KiB: not for the stack */
-};
-
-/* ---- Quiet libbpf ---- */
-static int no_print(enum libbpf_print_level level, const char *format, va_list args)
-{
-    (void)level;
-    (void)format;
-    (void)args;
-    return 0;
-}
-
-/** libbpf, silent for as long as the returned value is not given back. */
-static libbpf_print_fn_t hush(void)
-{
-    return libbpf_set_print(no_print);
-}
-
-/* ---- Who are we, in the initial pid namespace ---- */
-
-/** The kernel's own number for this process, also from inside a pid namespace. */
-static int own_tgid(uint32_t *ret_tgid)
-{
-    static const struct bpf_insn code[] = {
-        { .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_current_pid_tgid },
-        { .code = BPF_ALU64 | BPF_RSH | BPF_K, .dst_reg = BPF_REG_0, .imm = 32 },
-        { .code = BPF_JMP | BPF_EXIT },
-    };
-    RV_AUTO(rv_closep) int fd = -1;
-    LIBBPF_OPTS(bpf_test_run_opts, run);
-
-    fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "rv_whoami", "Dual BSD/GPL", code,
-                       RV_COUNT(code), NULL);
-    if (fd < 0)
-        return fd;
-    if (bpf_prog_test_run_opts(fd, &run) < 0)
-        return -errno;
-    *ret_tgid = run.retval;
-    return 0;
-}
-
-static uint32_t own_pid_ns(void)
-{
-    struct stat status;
-
-    return stat("/proc/self/ns/pid", &status) == 0 ? (uint32_t)status.st_ino : 0;
-}
-
-/* ---- Which programs can there be ---- */
+/* ---- Which programs ---- */
 
 static bool wanted(const struct rv_sensors *sensors, const struct rv_program *program)
 {
     return (sensors->wanted & RV_SENSOR_BIT(program->sensor)) != 0;
 }
 
-/** Whether the kernel declares the tracepoint that a tp_btf program names. */
-static bool hook_exists(const struct btf *kernel, const struct rv_program *program)
-{
-    static const char prefix[] = "tp_btf/";
-    char name[128];
-
-    if (strncmp(program->hook, prefix, sizeof(prefix) - 1) != 0)
-        return true;
-    snprintf(name, sizeof(name), "btf_trace_%s", program->hook + sizeof(prefix) - 1);
-    return btf__find_by_name_kind(kernel, name, BTF_KIND_TYPEDEF) > 0;
-}
-
-static struct bpf_program *program_of(const struct rv_bpf *bpf, const struct rv_program *row)
-{
-    return bpf_object__find_program_by_name(bpf->obj, row->name);
-}
-
-/** Open the object with the settings applied and only `rows` set to load. */
-static int open_object(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
-                       const bool rows[PROGRAMS_MAX], struct rv_bpf **ret_bpf)
-{
-    struct rv_bpf *bpf = rv_bpf__open();
-
-    if (!bpf)
-        return -errno;
-    bpf->rodata->rv_settings = *settings;
-    if (bpf_map__set_max_entries(bpf->maps.rv_ring, (uint32_t)sensors->ring_bytes) < 0 ||
-        bpf_map__set_max_entries(bpf->maps.rv_urgent, (uint32_t)sensors->urgent_bytes) < 0) {
-        rv_bpf__destroy(bpf);
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < rv_program_count; i++) {
-        struct bpf_program *program = program_of(bpf, &rv_programs[i]);
-
-        if (program)
-            bpf_program__set_autoload(program, rows[i]);
-    }
-    *ret_bpf = bpf;
-    return 0;
-}
-
-static int load_rows(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
-                     const bool rows[PROGRAMS_MAX], struct rv_bpf **ret_bpf)
-{
-    struct rv_bpf *bpf = NULL;
-    int r = open_object(sensors, settings, rows, &bpf);
-
-    if (r < 0)
-        return r;
-    r = rv_bpf__load(bpf);
-    if (r < 0) {
-        rv_bpf__destroy(bpf);
-        return r;
-    }
-    *ret_bpf = bpf;
-    return 0;
-}
-
-/** Try each program of `rows` alone; clear those that the kernel refuses. */
-static void keep_loadable(const struct rv_sensors *sensors, const struct rv_wire_settings *settings,
-                          bool rows[PROGRAMS_MAX])
-{
-    for (size_t i = 0; i < rv_program_count; i++) {
-        bool alone[PROGRAMS_MAX] = { false };
-        struct rv_bpf *bpf = NULL;
-
-        if (!rows[i])
-            continue;
-        alone[i] = true;
-        rows[i] = load_rows(sensors, settings, alone, &bpf) == 0;
-        rv_bpf__destroy(bpf);
-    }
-}
-
-static void note_missing(struct rv_sensors *sensors, const bool rows[PROGRAMS_MAX])
+static void note_missing(struct rv_sensors *sensors, const bool rows[RV_PROGRAMS_MAX])
 {
     for (size_t i = 0; i < rv_program_count; i++) {
         if (rv_programs[i].essential && !rows[i] && wanted(sensors, &rv_programs[i]))
@@ -192,19 +36,15 @@ static void note_missing(struct rv_sensors *sensors, const bool rows[PROGRAMS_MA
 static int load(struct rv_sensors *sensors, const struct rv_wire_settings *settings)
 {
     struct btf *kernel = btf__load_vmlinux_btf();
-    bool rows[PROGRAMS_MAX] = { false };
+    bool rows[RV_PROGRAMS_MAX] = { false };
     int r;
 
     if (!kernel)
         return -EOPNOTSUPP;
     for (size_t i = 0; i < rv_program_count; i++)
-        rows[i] = wanted(sensors, &rv_programs[i]) && hook_exists(kernel, &rv_programs[i]);
+        rows[i] = wanted(sensors, &rv_programs[i]) && rv_hook_exists(kernel, &rv_programs[i]);
     btf__free(kernel);
-    r = load_rows(sensors, settings, rows, &sensors->bpf);
-    if (r < 0 && r != -EPERM) {
-        keep_loadable(sensors, settings, rows);
-        r = load_rows(sensors, settings, rows, &sensors->bpf);
-    }
+    r = rv_load(&sensors->loader, settings, rows, &sensors->bpf);
     note_missing(sensors, rows);
     return r;
 }
@@ -311,6 +151,13 @@ static const char *load_error(int r)
     return "the kernel refused the BPF programs: run `reeve doctor` for each one's reason";
 }
 
+static uint32_t own_pid_ns(void)
+{
+    struct stat status;
+
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint32_t)status.st_ino : 0;
+}
+
 static void fill_settings(struct rv_wire_settings *settings,
                           const struct rv_sensors_options *options)
 {
@@ -335,7 +182,7 @@ static int open_sensors(struct rv_sensors *sensors, const struct rv_sensors_opti
         return -EINVAL;
     sensors->cpus = (uint32_t)rv_min_u64((uint64_t)cpus, RV_WIRE_CPUS);
     fill_settings(&settings, options);
-    r = own_tgid(&settings.guard_tgid);
+    r = rv_own_tgid(&settings.guard_tgid);
     if (r == 0)
         r = load(sensors, &settings);
     if (r < 0) {
@@ -374,10 +221,10 @@ int rv_sensors_open(struct rv_sensors **ret_sensors, const struct rv_sensors_opt
     sensors->cgroup_fd = -1;
     sensors->stats_fd = -1;
     sensors->wanted = options->sensors ? options->sensors : RV_SENSORS_DEFAULT;
-    sensors->ring_bytes = options->ring_bytes ? options->ring_bytes : RING_BYTES_DEFAULT;
-    sensors->urgent_bytes =
+    sensors->loader.ring_bytes = options->ring_bytes ? options->ring_bytes : RING_BYTES_DEFAULT;
+    sensors->loader.urgent_bytes =
         options->urgent_ring_bytes ? options->urgent_ring_bytes : URGENT_BYTES_DEFAULT;
-    print = hush();
+    print = rv_hush();
     r = open_sensors(sensors, options, reterr);
     libbpf_set_print(print);
     if (r < 0)
@@ -407,7 +254,7 @@ void rv_sensors_free(struct rv_sensors **sensors)
 
 static int attach_row(struct rv_sensors *sensors, size_t i)
 {
-    struct bpf_program *program = program_of(sensors->bpf, &rv_programs[i]);
+    struct bpf_program *program = rv_program_of(sensors->bpf, &rv_programs[i]);
 
     if (!program || bpf_program__fd(program) < 0 || sensors->links[i])
         return 0;
@@ -423,7 +270,7 @@ static int attach_row(struct rv_sensors *sensors, size_t i)
 
 int rv_sensors_attach(struct rv_sensors *sensors)
 {
-    libbpf_print_fn_t print = hush();
+    libbpf_print_fn_t print = rv_hush();
     int r = 0;
 
     for (size_t i = 0; i < rv_program_count && r == 0; i++) {
@@ -453,167 +300,10 @@ void rv_sensors_fds(const struct rv_sensors *sensors, struct rv_sensors_fds *ret
     ret_fds->fd[RV_SENSORS_FD_RING] = bpf_map__fd(sensors->bpf->maps.rv_ring);
     ret_fds->fd[RV_SENSORS_FD_URGENT] = bpf_map__fd(sensors->bpf->maps.rv_urgent);
     ret_fds->fd[RV_SENSORS_FD_COUNTERS] = bpf_map__fd(sensors->bpf->maps.rv_counters);
-    ret_fds->ring_bytes = sensors->ring_bytes;
-    ret_fds->urgent_bytes = sensors->urgent_bytes;
+    ret_fds->ring_bytes = sensors->loader.ring_bytes;
+    ret_fds->urgent_bytes = sensors->loader.urgent_bytes;
     ret_fds->cpus = sensors->cpus;
     ret_fds->version = RV_WIRE_VERSION;
-}
-
-/* ---- Events of the guard's own ---- */
-
-static int run_put(struct rv_sensors *sensors, const struct rv_event *event, uint32_t ring)
-{
-    struct rv_wire_put put = { .event = (uint64_t)(uintptr_t)event,
-                               .size = event->size,
-                               .ring = ring };
-    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &put, .ctx_size_in = sizeof(put));
-
-    if (bpf_prog_test_run_opts(bpf_program__fd(sensors->bpf->progs.rv_guard_put), &run) < 0)
-        return -errno;
-    return (int)run.retval;
-}
-
-int rv_sensors_put(struct rv_sensors *sensors, const struct rv_event *event)
-{
-    bool urgent = event->type == RV_EVENT_TAMPER || event->type == RV_EVENT_LOSS;
-
-    return run_put(sensors, event, urgent ? RV_RING_URGENT : RV_RING_MAIN);
-}
-
-/** Read a BPF iterator to its end: that is what runs it. */
-static int run_iterator(const struct bpf_program *program)
-{
-    struct bpf_link *link = bpf_program__attach_iter(program, NULL);
-    RV_AUTO(rv_closep) int fd = -1;
-    char room[256];
-    ssize_t len;
-    int r = 0;
-
-    if (!link)
-        return -errno;
-    fd = bpf_iter_create(bpf_link__fd(link));
-    if (fd < 0)
-        r = fd;
-    do {
-        len = fd < 0 ? 0 : read(fd, room, sizeof(room));
-    } while (len > 0 || (len < 0 && (errno == EINTR || errno == EAGAIN)));
-    if (len < 0)
-        r = -errno;
-    bpf_link__destroy(link);
-    return r;
-}
-
-int rv_sensors_scan(struct rv_sensors *sensors)
-{
-    libbpf_print_fn_t print;
-    int r;
-
-    if (bpf_program__fd(sensors->bpf->progs.rv_scan_task) < 0)
-        return -EOPNOTSUPP;
-    print = hush();
-    r = run_iterator(sensors->bpf->progs.rv_scan_task);
-    libbpf_set_print(print);
-    return r;
-}
-
-/* ---- Watched files ---- */
-
-int rv_sensors_poll_fd(const struct rv_sensors *sensors)
-{
-    return sensors->watch ? rv_watch_fd(sensors->watch) : -1;
-}
-
-/** Who opened; asks the kernel's task list when the number is not remembered. */
-static bool find_who(struct rv_sensors *sensors, uint32_t pid, struct rv_wire_who *ret_who)
-{
-    int fd = bpf_map__fd(sensors->bpf->maps.rv_recent);
-    uint64_t now_ns;
-    struct rv_clock clock = rv_clock_system();
-
-    if (bpf_map_lookup_elem(fd, &pid, ret_who) == 0)
-        return true;
-    now_ns = clock.boot_ns(clock.context);
-    if (now_ns - sensors->remembered_ns < REMEMBER_EVERY_NS)
-        return false;
-    sensors->remembered_ns = now_ns;
-    return run_iterator(sensors->bpf->progs.rv_scan_remember) == 0 &&
-           bpf_map_lookup_elem(fd, &pid, ret_who) == 0;
-}
-
-static int put_hit(void *context, const struct rv_watch_hit *hit)
-{
-    struct rv_sensors *sensors = context;
-    struct rv_clock clock = rv_clock_system();
-    struct rv_event_builder *builder = &sensors->builder;
-    struct rv_event_file_open *body;
-    struct rv_event *header;
-    struct rv_wire_who who;
-    int r;
-
-    if (!find_who(sensors, hit->pid, &who))
-        return 0; /* not watched, the agent itself included */
-    header = rv_event_begin(builder, RV_EVENT_FILE_OPEN);
-    body = (struct rv_event_file_open *)(void *)header;
-    header->time_boot_ns = clock.boot_ns(clock.context);
-    header->start_boot_ns = who.start_boot_ns;
-    header->cgroup_id = who.cgroup_id;
-    header->tgid = header->tid = who.tgid;
-    header->uid = who.uid;
-    header->gid = who.gid;
-    header->pid_ns = who.pid_ns;
-    memcpy(header->comm, who.comm, sizeof(header->comm));
-    body->inode = hit->inode;
-    body->dev = hit->dev;
-    body->access = (hit->mask & FAN_OPEN ? RV_ACCESS_READ : 0) |
-                   (hit->mask & FAN_MODIFY ? RV_ACCESS_WRITE : 0);
-    body->file_uid = hit->uid;
-    body->file_mode = hit->mode;
-    rv_event_put_str(builder, &body->path, hit->path, RV_EVENT_PATH_MAX);
-    r = run_put(sensors, rv_event_end(builder), RV_RING_MAIN);
-    return r == -ENOSPC ? 0 : r; /* full: counted */
-}
-
-static int put_overflow(void *context)
-{
-    struct rv_sensors *sensors = context;
-    struct rv_event_builder *builder = &sensors->builder;
-    struct rv_event *header = rv_event_begin(builder, RV_EVENT_LOSS);
-    struct rv_event_loss *body = (struct rv_event_loss *)(void *)header;
-    struct rv_clock clock = rv_clock_system();
-
-    header->time_boot_ns = clock.boot_ns(clock.context);
-    body->count = body->total = 1; /* at least: the kernel does not count */
-    body->lost_type = RV_EVENT_FILE_OPEN;
-    body->cause = RV_LOSS_RING_FULL;
-    rv_event_put_str(builder, &body->ring, rv_span_str("fanotify"), RV_EVENT_NAME_MAX);
-    return rv_sensors_put(context, rv_event_end(builder));
-}
-
-int rv_sensors_dispatch(struct rv_sensors *sensors)
-{
-    const struct rv_watch_sink sink = { put_hit, put_overflow, sensors };
-    int r;
-
-    if (!sensors->watch)
-        return 0;
-    r = rv_watch_read(sensors->watch, &sink);
-    return r < 0 ? r : 0;
-}
-
-int rv_sensors_watch(struct rv_sensors *sensors, int root_fd, const char *const *paths,
-                     size_t path_count, size_t *ret_marked)
-{
-    if (!sensors->watch)
-        return -EOPNOTSUPP;
-    return rv_watch_add(sensors->watch, root_fd, paths, path_count, ret_marked);
-}
-
-int rv_sensors_unwatch(struct rv_sensors *sensors)
-{
-    if (!sensors->watch)
-        return 0;
-    rv_watch_free(&sensors->watch);
-    return rv_watch_open(&sensors->watch);
 }
 
 /* ---- Deep watching ---- */
@@ -682,7 +372,7 @@ size_t rv_sensors_costs(const struct rv_sensors *sensors, struct rv_sensors_cost
     size_t count = 0;
 
     for (size_t i = 0; i < rv_program_count && count < room; i++) {
-        const struct bpf_program *program = program_of(sensors->bpf, &rv_programs[i]);
+        const struct bpf_program *program = rv_program_of(sensors->bpf, &rv_programs[i]);
         struct bpf_prog_info info = { 0 };
         uint32_t len = sizeof(info);
 

@@ -3,7 +3,8 @@
  * sensors_trace: events as they come, one JSON object a line. For developers.
  *   sensors_trace [-c CGROUP_DIR] [-w PATH]... [-s] [-q] [-t SECONDS] [-- COMMAND...]
  * -c only this cgroup (v2) and below; -w report opens of PATH; -s scan running processes first;
- * -q only the counts at the end; -d deep watching of the -c cgroup.
+ * -q only the counts at the end; -d deep watching of the -c cgroup; -m run time of each program;
+ * -p only try each hook and say what works.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +28,7 @@ struct trace {
     uint64_t cgroup;
     pid_t child;
     int seconds;
-    bool quiet, scan, deep, meter;
+    bool quiet, scan, deep, meter, probe;
 };
 
 static volatile sig_atomic_t stopping;
@@ -123,12 +124,20 @@ static void report(const struct trace *trace)
     }
 }
 
+static void put_probe(void *context, const struct rv_sensors_probe *probe)
+{
+    (void)context;
+    printf("%-4s %-8s %-32s %s%s\n", probe->works ? "yes" : "no",
+           rv_sensor_info(probe->sensor)->name, probe->hook, probe->works ? probe->cost : "",
+           probe->reason);
+}
+
 static int parse(struct trace *trace, int argc, char **argv)
 {
     struct stat status;
     int option;
 
-    while ((option = getopt(argc, argv, "+c:w:t:sqdm")) >= 0) {
+    while ((option = getopt(argc, argv, "+c:w:t:sqdmp")) >= 0) {
         if (option == 'c' && stat(optarg, &status) == 0)
             trace->cgroup = status.st_ino;
         else if (option == 'w' && trace->watch_count < RV_COUNT(trace->watch))
@@ -141,6 +150,8 @@ static int parse(struct trace *trace, int argc, char **argv)
             trace->quiet = true;
         else if (option == 'd')
             trace->deep = true;
+        else if (option == 'p')
+            trace->probe = true;
         else if (option == 'm')
             trace->meter = true;
         else
@@ -191,6 +202,8 @@ int main(int argc, char **argv)
 
     if (parse(&trace, argc, argv) < 0)
         return 2;
+    if (trace.probe)
+        return rv_sensors_probe(put_probe, NULL) < 0;
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     r = set_up(&trace, trace.cgroup != 0 || optind < argc);

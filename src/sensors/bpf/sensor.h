@@ -34,7 +34,7 @@ struct rv_scratch {
         __u8 bytes[RV_EVENT_SIZE_MAX];
     };
     __u8 slack[RV_SCRATCH_SLACK];
-    __u8 walk[RV_WALK_SIZE + 256]; /* a name may be copied past the end of a full path */
+    __u8 walk[RV_WALK_SIZE + 256];    /* a name may be copied past the end of a full path */
     __u8 user[RV_EVENT_PATH_MAX * 2]; /* a string of the caller's, looked at before it is stored */
 };
 

@@ -54,9 +54,9 @@ struct subject {
     const struct dentry *dentry; /* an alias of the inode, NULL for a new one */
     __u32 kind;                  /* S_IFMT part of the mode */
     enum change change;
-    int fd;                      /* argument that names the file, -1: none */
-    __u64 old_name, new_name;    /* addresses in the caller */
-    int new_base;                /* directory that a relative new_name starts from */
+    int fd;                   /* argument that names the file, -1: none */
+    __u64 old_name, new_name; /* addresses in the caller */
+    int new_base;             /* directory that a relative new_name starts from */
     struct rv_call call;
 };
 
@@ -235,7 +235,8 @@ static long mount_step(__u32 index, void *context)
     return 0;
 }
 
-static __always_inline const struct mount *first_mount(const struct super_block *sb, __u64 *ret_head)
+static __always_inline const struct mount *first_mount(const struct super_block *sb,
+                                                       __u64 *ret_head)
 {
     const struct super_block___list *old = (const void *)sb;
     const struct mount *none = NULL;
@@ -285,9 +286,8 @@ static __always_inline const struct file *file_of(const struct task_struct *task
 }
 
 /** Store the subject's path. @return false: not to be reported. */
-static __always_inline const struct mount *place_of(const struct subject *subject,
-                                                    const struct dentry **dentry,
-                                                    const struct file **ret_file)
+static __always_inline const struct mount *
+place_of(const struct subject *subject, const struct dentry **dentry, const struct file **ret_file)
 {
     const struct file *file = NULL;
 
@@ -307,8 +307,8 @@ static __always_inline const struct mount *place_of(const struct subject *subjec
                   mount, leaf)
 
 /* ---- Changed content ---- */
-static __always_inline bool is_news(const struct subject *subject, __u64 ino, __u32 dev,
-                                    __u32 what, __u64 window_ns)
+static __always_inline bool is_news(const struct subject *subject, __u64 ino, __u32 dev, __u32 what,
+                                    __u64 window_ns)
 {
     const struct task_struct *task = subject->task;
     struct rv_said said = {
@@ -333,9 +333,9 @@ static __always_inline int send_open(const struct subject *subject, __u32 access
     const struct file *file;
     struct rv_scratch *scratch;
 
-    if (access & RV_ACCESS_TRUNC ? !is_news(subject, ino, dev, WHAT_EMPTIED, ONE_CALL_NS)
-                                 : !is_news(subject, ino, dev, RV_EVENT_FILE_OPEN,
-                                            rv_settings.rewrite_window_ns))
+    if (access & RV_ACCESS_TRUNC
+            ? !is_news(subject, ino, dev, WHAT_EMPTIED, ONE_CALL_NS)
+            : !is_news(subject, ino, dev, RV_EVENT_FILE_OPEN, rv_settings.rewrite_window_ns))
         return 0;
     mount = place_of(subject, &dentry, &file);
     if (!mount)
@@ -366,8 +366,8 @@ static __always_inline int send_open(const struct subject *subject, __u32 access
 /** An inode without a name yet: remember it until its directory changes. */
 static __always_inline int note_new(const struct subject *subject)
 {
-    struct rv_identity *identity = bpf_task_storage_get(&rv_identities, subject->task, NULL,
-                                                        BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct rv_identity *identity =
+        bpf_task_storage_get(&rv_identities, subject->task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
     if (identity)
         identity->new_inode = (__u64)subject->inode;
@@ -422,7 +422,8 @@ static __noinline int send_create(struct subject *subject, const struct mount *m
     return 0;
 }
 
-/** open(2) with O_CREAT, on any path into the kernel: the lookup's state names directory and name. */
+/** open(2) with O_CREAT, on any path into the kernel: the lookup's state names directory and name.
+ */
 static __always_inline int created_by_open(struct subject *subject, struct nameidata *nd)
 {
     struct rv_identity *identity = rv_identity_check(subject->task, RV_IDENTITY_EVENT);
@@ -638,8 +639,7 @@ static __always_inline bool is_security_attribute(const struct subject *subject)
     char name[10] = "";
 
     bpf_probe_read_user_str(name, sizeof(name), (const void *)subject->call.arg[1]);
-    return name[0] == 's' && name[1] == 'e' && name[2] == 'c' && name[3] == 'u' &&
-           name[8] == '.';
+    return name[0] == 's' && name[1] == 'e' && name[2] == 'c' && name[3] == 'u' && name[8] == '.';
 }
 
 static __always_inline int attributed(struct subject *subject)
@@ -669,9 +669,7 @@ static __always_inline int attributed(struct subject *subject)
     event->old_uid = subject->change == CHANGE_OWNER ? NOT_KNOWN : event->new_uid;
     event->old_gid = subject->change == CHANGE_OWNER ? NOT_KNOWN : event->new_gid;
     event->old_mode = subject->change == CHANGE_MODE ? 0 : event->new_mode;
-    event->changed = subject->change == CHANGE_MODE    ? 1
-                     : subject->change == CHANGE_OWNER ? 2
-                                                       : 4;
+    event->changed = subject->change == CHANGE_MODE ? 1 : subject->change == CHANGE_OWNER ? 2 : 4;
     PUT_PATH(scratch, file_attr, path, dentry, mount, NULL);
     rv_send(scratch, RV_RING_MAIN);
     return 0;

@@ -93,7 +93,8 @@ static __always_inline bool is_reported(__u32 command)
     }
 }
 
-static __always_inline int used_bpf(struct task_struct *task, const struct rv_call *call, int denied)
+static __always_inline int used_bpf(struct task_struct *task, const struct rv_call *call,
+                                    int denied)
 {
     __u32 command = (__u32)call->arg[0], first = 0;
     struct rv_event_kernel_load *event;

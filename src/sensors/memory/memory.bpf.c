@@ -14,14 +14,14 @@
 #include "bpf/call.h"
 #include "bpf/identity.h"
 
-#define PROT_WRITE_    2U
-#define PROT_EXEC_     4U
-#define MAP_ANONYMOUS_ 0x20U
-#define VM_WRITE_      2UL
-#define NOT_PTRACE     0xffffU
+#define PROT_WRITE_     2U
+#define PROT_EXEC_      4U
+#define MAP_ANONYMOUS_  0x20U
+#define VM_WRITE_       2UL
+#define NOT_PTRACE      0xffffU
 #define NOT_PTRACE_READ 0xfffeU
-#define REPEAT_NS      1000000000ULL
-#define WHAT_TRACE     1024U
+#define REPEAT_NS       1000000000ULL
+#define WHAT_TRACE      1024U
 
 /* ---- Executable memory ---- */
 struct area {

@@ -174,8 +174,7 @@ int BPF_PROG(rv_process_exit, struct task_struct *task)
         return 0;
     event = RV_BODY(scratch, process_exit);
     event->runtime_ns = scratch->header.time_boot_ns - scratch->header.start_boot_ns;
-    event->cpu_ns =
-        signal->sum_sched_runtime + task->se.sum_exec_runtime;
+    event->cpu_ns = signal->sum_sched_runtime + task->se.sum_exec_runtime;
     event->status = signal->group_exit_code;
     if (!event->status)
         event->status = task->exit_code;

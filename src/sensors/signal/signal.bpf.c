@@ -7,7 +7,7 @@
 #include "bpf/identity.h"
 
 #define ANCESTORS_LOOKED_AT 16
-#define SI_USER             0  /* kill(2); tkill and sigqueue are negative, the kernel's positive */
+#define SI_USER             0 /* kill(2); tkill and sigqueue are negative, the kernel's positive */
 #define SIGCHLD_            17
 #define SIGCONT_            18
 #define SIGWINCH_           28
@@ -47,7 +47,8 @@ static __noinline int send_tamper(struct task_struct *task, __u32 target, int si
 }
 
 SEC("tp_btf/signal_generate")
-int BPF_PROG(rv_signal_generate, int signal, struct kernel_siginfo *info, struct task_struct *target)
+int BPF_PROG(rv_signal_generate, int signal, struct kernel_siginfo *info,
+             struct task_struct *target)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     __u32 from = (__u32)task->tgid, to = (__u32)target->tgid;
