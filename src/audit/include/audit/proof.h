@@ -8,6 +8,9 @@
 
 #include "audit/checkpoint.h"
 
+/** Longer entries stay out of the file: Go's reader takes lines below 64 KiB. */
+#define RV_PROOF_EXTRA_MAX ((size_t)48000)
+
 /** A proof taken apart; views into the bytes it was parsed from. */
 struct rv_proof_file {
     uint64_t index;

@@ -77,9 +77,7 @@ static int find_range(struct audit_log *log, struct range *range)
 
 static int export_entry(struct audit_log *log, int folder_fd, uint64_t index)
 {
-    struct rv_proof_file proof = { .index = index,
-                                   .checkpoint = rv_buf_span(&log->note),
-                                   .has_extra = true };
+    struct rv_proof_file proof = { .index = index, .checkpoint = rv_buf_span(&log->note) };
     const struct rv_tree_head *head = &log->checkpoint.head;
     RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
     struct rv_sha256 leaf;
@@ -91,6 +89,7 @@ static int export_entry(struct audit_log *log, int folder_fd, uint64_t index)
         r = rv_tiles_entry(log->tiles, index, &entry);
     if (r < 0)
         return r;
+    proof.has_extra = entry.len <= RV_PROOF_EXTRA_MAX;
     leaf = rv_tree_leaf(NULL, entry);
     if (rv_proof_check_inclusion(&proof.inclusion, index, &leaf, head->size, &head->root) !=
         RV_PROOF_RIGHT)

@@ -9,9 +9,7 @@
 
 static int make_proof(struct audit_log *log, uint64_t index, struct rv_buf *ret_bytes)
 {
-    struct rv_proof_file proof = { .index = index,
-                                   .checkpoint = rv_buf_span(&log->note),
-                                   .has_extra = true };
+    struct rv_proof_file proof = { .index = index, .checkpoint = rv_buf_span(&log->note) };
     const struct rv_tree_head *head = &log->checkpoint.head;
     struct rv_sha256 leaf;
     struct rv_span entry;
@@ -21,12 +19,18 @@ static int make_proof(struct audit_log *log, uint64_t index, struct rv_buf *ret_
         r = rv_tiles_entry(log->tiles, index, &entry);
     if (r < 0)
         return r;
+    proof.has_extra = entry.len <= RV_PROOF_EXTRA_MAX;
     leaf = rv_tree_leaf(NULL, entry);
     if (rv_proof_check_inclusion(&proof.inclusion, index, &leaf, head->size, &head->root) !=
         RV_PROOF_RIGHT)
         return -EBADMSG;
     rv_proof_file_format(ret_bytes, &proof, entry);
     return ret_bytes->failed ? -ENOMEM : 0;
+}
+
+static bool log_entry_is_long(const struct rv_buf *proof_file)
+{
+    return !strstr(proof_file->data, "\nextra ");
 }
 
 static int prove(struct audit_log *log, uint64_t index, const char *output)
@@ -54,6 +58,8 @@ static int prove(struct audit_log *log, uint64_t index, const char *output)
         fprintf(stderr, "reeve: cannot write %s: %s\n", output, strerror(-r));
         return RV_EXIT_ERROR;
     }
+    if (log_entry_is_long(&bytes))
+        fprintf(stderr, "the entry is too long to be in it; give it to 'verify' with --entry\n");
     fprintf(stderr, "wrote %s; check it anywhere with 'reeve audit verify %s --key KEY.pub'\n",
             output, output);
     return RV_EXIT_YES;
