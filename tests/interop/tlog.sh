@@ -3,7 +3,7 @@
 # The log against Go's sumdb/tlog and sumdb/note and transparency-dev's merkle and formats.
 # usage: tlog.sh REEVE SOURCE_DIR BUILD_DIR
 set -u
-reeve=$1 source=$2 build=$3
+reeve=$(realpath "$1") source=$2 build=$3
 if ! command -v go >/dev/null 2>&1; then
     echo "# skip: no Go toolchain, so nobody else's log code to compare with"
     exit 77
