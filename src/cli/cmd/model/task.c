@@ -11,8 +11,7 @@
 
 static const struct model_task *const tasks[] = {
     &model_task_sequence,
-
-
+    &model_task_text,
 };
 
 const struct model_task *model_task_by_name(const char *name)
