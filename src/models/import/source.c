@@ -58,7 +58,7 @@ static int64_t least_not_below(enum rv_source_precision precision, double thresh
 static int64_t least_above(enum rv_source_precision precision, double threshold)
 {
     double next = precision == RV_SOURCE_FLOAT32 ? (double)nextafterf((float)threshold, INFINITY)
-                                                 : nextafter(threshold, INFINITY);
+                                                 : nextafter(threshold, HUGE_VAL);
 
     return least_not_below(precision, next);
 }

@@ -434,7 +434,7 @@ static int grow_tree(struct training *training, uint32_t tree)
     fill_gradients(training);
     sample_rows(training, tree);
     sample_columns(training, tree);
-    all = make_group(training, 0, training->sample_count, (struct limits){ -INFINITY, INFINITY });
+    all = make_group(training, 0, training->sample_count, (struct limits){ -HUGE_VAL, HUGE_VAL });
     r = grow(training, tree_start, &all, 0, &root);
     if (r < 0)
         return r;
