@@ -13,6 +13,8 @@
 enum rv_channel_type {
     RV_CHANNEL_NONE = 0,
     /* guard to judge */
+    RV_CHANNEL_SENSORS,   /* payload: struct rv_sensors_fds; first of all, descriptors RV_JUDGE_FD_*
+                           */
     RV_CHANNEL_EVENT,     /* payload: one event (found in /proc, a gap, a loss) */
     RV_CHANNEL_SCAN_DONE, /* every process that was running has been reported */
     RV_CHANNEL_STOP,      /* finish, answer by leaving */

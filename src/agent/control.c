@@ -149,8 +149,8 @@ static void on_end(struct bufferevent *stream, short what, void *context)
     client_drop(context);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
-                      struct sockaddr *address, int address_len, void *context)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int address_len, void *context)
 {
     struct rv_control *control = context;
 
@@ -190,9 +190,8 @@ int rv_control_new(struct rv_control **ret_control, struct event_base *base, int
         free(control);
         return -errno;
     }
-    control->listener = evconnlistener_new(base, on_accept, control,
-                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
-                                           listen_fd);
+    control->listener = evconnlistener_new(
+        base, on_accept, control, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
     if (!control->listener) {
         free(control);
         return -ENOMEM;

@@ -62,7 +62,7 @@ int rv_filter_from_json(struct rv_filter **ret_filter, const json_t *request, ch
         .action_count = json_array_size(actions),
         .program = json_string_value(program),
         .decisions = json_is_true(json_object_get(request, "denied")) ? RV_FILTER_DENIED_ONLY
-                                                                     : RV_FILTER_ALL,
+                                                                      : RV_FILTER_ALL,
     };
 
     if ((actions && !json_is_array(actions)) || options.action_count > FILTER_ACTIONS_MAX)

@@ -37,6 +37,12 @@ struct rv_command {
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
     COMMAND(model, score, "--model FILE --input FILE", "score data files, one line an item")       \
     COMMAND(model, train, "--task TASK --normal FILE... -o MODEL", "learn a model from data files") \
+    ALONE(watch, "[OPTION...]", "show what programs do, as it happens")                            \
+    ALONE(status, "[--json]", "is the agent well, what has it seen, what was lost")                \
+    ALONE(decisions, "[INDEX] [OPTION...]", "what went to the log, and why")                       \
+    ALONE(doctor, "[--json]", "what this host lets Reeve see, tried")                              \
+    ALONE(record, "-o FILE [-- COMMAND...]", "record events of a command or of the machine")       \
+    ALONE(replay, "FILE... [OPTION...]", "run recorded events through the judge")                  \
     ALONE(version, "", "print the version")
 
 #define RV_COMMAND_PROTOTYPE(noun, verb, operands, summary)                                        \

@@ -117,7 +117,8 @@ static void add_field(struct rv_buf *buf, const struct rv_event *event,
         break;
     case RV_FIELD_U64:
         memcpy(&wide, at, sizeof(wide));
-        rv_buf_addf(buf, "%" PRIu64, wide);
+        /* What no signed 64-bit reader can hold is text. */
+        rv_buf_addf(buf, wide > INT64_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, wide);
         break;
     case RV_FIELD_I32:
         memcpy(&signed_word, at, sizeof(signed_word));

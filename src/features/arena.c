@@ -7,7 +7,7 @@ struct head {
     size_t size;        /* of head, string, NUL and padding */
 };
 
-int rv_arena_init(struct rv_arena *arena, size_t room)
+int rv_names_arena_init(struct rv_names_arena *arena, size_t room)
 {
     arena->bytes = malloc(room);
     if (!arena->bytes)
@@ -17,13 +17,13 @@ int rv_arena_init(struct rv_arena *arena, size_t room)
     return 0;
 }
 
-void rv_arena_done(struct rv_arena *arena)
+void rv_names_arena_done(struct rv_names_arena *arena)
 {
     free(arena->bytes);
-    *arena = (struct rv_arena){ 0 };
+    *arena = (struct rv_names_arena){ 0 };
 }
 
-static void move_together(struct rv_arena *arena)
+static void move_together(struct rv_names_arena *arena)
 {
     size_t to = 0;
 
@@ -41,7 +41,7 @@ static void move_together(struct rv_arena *arena)
     arena->used = to;
 }
 
-int rv_arena_add(struct rv_arena *arena, struct rv_span text, const char **owner)
+int rv_names_arena_add(struct rv_names_arena *arena, struct rv_span text, const char **owner)
 {
     struct head head = { owner, (sizeof(head) + text.len + 1 + 7) & ~(size_t)7 };
     uint8_t *at;
@@ -60,7 +60,7 @@ int rv_arena_add(struct rv_arena *arena, struct rv_span text, const char **owner
     return 0;
 }
 
-void rv_arena_drop(const char **owner)
+void rv_names_arena_drop(const char **owner)
 {
     struct head head;
     uint8_t *at;

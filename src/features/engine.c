@@ -78,7 +78,7 @@ static int take_memory(struct rv_features *features)
         !features->programs || !features->program_buckets || !features->workloads ||
         !features->workload_buckets)
         return -ENOMEM;
-    r = rv_arena_init(&features->arena, names * ARENA_BYTES_PER_NAME);
+    r = rv_names_arena_init(&features->arena, names * ARENA_BYTES_PER_NAME);
     if (r < 0)
         return r;
     return rv_edges_init(&features->edges, options->edge_max);
@@ -128,7 +128,7 @@ void rv_features_free(struct rv_features **features)
     free(old->program_buckets);
     free(old->workloads);
     free(old->workload_buckets);
-    rv_arena_done(&old->arena);
+    rv_names_arena_done(&old->arena);
     rv_edges_done(&old->edges);
     free(old);
 }

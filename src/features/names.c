@@ -32,7 +32,7 @@ static bool program_forget_one(struct rv_features *features)
             continue;
         }
         program_unlink(features, index);
-        rv_arena_drop(&slot->pub.path);
+        rv_names_arena_drop(&slot->pub.path);
         *slot = (struct rv_program_slot){ .next = features->program_free };
         features->program_free = index;
         features->counters.programs--;
@@ -86,7 +86,7 @@ static bool program_name(struct rv_features *features, struct rv_program_slot *s
                          struct rv_span path)
 {
     slot->refs++; /* not to be forgotten to make its own room */
-    while (rv_arena_add(&features->arena, path, &slot->pub.path) < 0) {
+    while (rv_names_arena_add(&features->arena, path, &slot->pub.path) < 0) {
         if (!program_forget_one(features)) {
             slot->refs--;
             return false;
@@ -156,7 +156,7 @@ static bool workload_forget_one(struct rv_features *features)
         while (*at != index)
             at = &features->workloads[*at].next;
         *at = slot->next;
-        rv_arena_drop(&slot->pub.path);
+        rv_names_arena_drop(&slot->pub.path);
         slot->hash = 0;
         slot->next = features->workload_free;
         features->workload_free = index;
@@ -249,7 +249,7 @@ uint32_t rv_workload_intern(struct rv_features *features, struct rv_span path, u
     if (features->workload_free)
         features->workload_free = slot->next;
     *slot = (struct rv_workload_slot){ .hash = hash, .pub.cgroup_id = cgroup_id, .touched = 1 };
-    if (rv_arena_add(&features->arena, path, &slot->pub.path) < 0) {
+    if (rv_names_arena_add(&features->arena, path, &slot->pub.path) < 0) {
         slot->next = features->workload_free;
         features->workload_free = index;
         return 0;

@@ -145,7 +145,7 @@ struct rv_features {
     uint32_t *workload_buckets;
     uint32_t workload_mask, workload_free, workload_unused, workload_hand;
 
-    struct rv_arena arena;
+    struct rv_names_arena arena;
     struct rv_edges edges;
     struct rv_exts exts;
     struct rv_bloom bloom;

@@ -1,169 +1,337 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The extension types: their text, both directions, and the functions that there are. */
 #include "extension.h"
-#include "policy/ast.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
 
-#define MS_PER_DAY INT64_C(86400000)
+#define MS_PER_SECOND INT64_C(1000)
+#define MS_PER_MINUTE (60 * MS_PER_SECOND)
+#define MS_PER_HOUR   (60 * MS_PER_MINUTE)
+#define MS_PER_DAY    (24 * MS_PER_HOUR)
+
+/* ---- A cursor over the argument of a constructor ---- */
+
+struct cursor {
+    const char *at, *end;
+};
+
+static struct cursor cursor_of(struct rv_text text)
+{
+    return (struct cursor){ text.data, text.data + text.len };
+}
 
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-/* ---- ip ---- */
-/** A prefix length: digits, no leading zero, at most `max`. @return -1 when it is none. */
-static int parse_prefix(const char *text, int max)
+static bool take(struct cursor *cursor, char c)
 {
-    int bits = 0;
+    if (cursor->at == cursor->end || *cursor->at != c)
+        return false;
+    cursor->at++;
+    return true;
+}
 
-    if (!is_digit(text[0]) || (text[0] == '0' && text[1] != '\0'))
-        return -1;
-    for (; *text; text++) {
-        if (!is_digit(*text))
-            return -1;
-        bits = bits * 10 + (*text - '0');
-        if (bits > max)
+/** All digits that follow. @return how many; `value` may overflow, then -1. */
+static int take_number(struct cursor *cursor, uint64_t *ret)
+{
+    uint64_t value = 0;
+    int digits = 0;
+
+    for (; cursor->at < cursor->end && is_digit(*cursor->at); cursor->at++, digits++) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*cursor->at - '0'), &value))
             return -1;
     }
-    return bits;
+    *ret = value;
+    return digits;
+}
+
+/** Exactly `count` digits, at most `max`. */
+static bool take_digits(struct cursor *cursor, int count, int max, int *ret)
+{
+    int value = 0;
+
+    for (int i = 0; i < count; i++, cursor->at++) {
+        if (cursor->at == cursor->end || !is_digit(*cursor->at))
+            return false;
+        value = value * 10 + (*cursor->at - '0');
+    }
+    *ret = value;
+    return value <= max;
+}
+
+/* ---- ip ---- */
+
+/** Digits without a leading zero, at most `max`. */
+static bool parse_prefix(struct cursor cursor, unsigned max, uint8_t *ret)
+{
+    uint64_t value = 0;
+    size_t len = (size_t)(cursor.end - cursor.at);
+
+    if (len == 0 || len > 3 || (len > 1 && *cursor.at == '0'))
+        return false;
+    if (take_number(&cursor, &value) < 1 || cursor.at != cursor.end || value > max)
+        return false;
+    *ret = (uint8_t)value;
+    return true;
 }
 
 int rv_ip_parse(struct rv_text text, struct rv_ip *ret)
 {
+    enum { ADDRESS_MAX = 43 }; /* the longest address with its prefix */
+    char address[ADDRESS_MAX + 1];
+    const char *slash = text.len ? memchr(text.data, '/', text.len) : NULL;
+    size_t len = slash ? (size_t)(slash - text.data) : text.len;
     struct rv_ip ip = { 0 };
-    char copy[64], *slash;
-    int bits, max;
+    bool colon;
 
-    if (text.len >= sizeof(copy) || (text.len > 0 && memchr(text.data, '\0', text.len)))
+    if (text.len == 0 || text.len > ADDRESS_MAX || memchr(text.data, '\0', text.len))
         return -EINVAL;
-    if (text.len > 0)
-        memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    slash = strchr(copy, '/');
-    if (slash)
-        *slash = '\0';
-    ip.v6 = strchr(copy, ':') != NULL;
-    if (ip.v6 && strchr(copy, '.')) /* an IPv4 address inside an IPv6 one */
+    memcpy(address, text.data, len);
+    address[len] = '\0';
+    colon = strchr(address, ':') != NULL;
+    if (colon && strchr(address, '.')) /* IPv4 inside IPv6 is not part of the language */
         return -EINVAL;
-    if (inet_pton(ip.v6 ? AF_INET6 : AF_INET, copy, ip.bytes) != 1)
+    if (inet_pton(colon ? AF_INET6 : AF_INET, address, ip.bytes) != 1)
         return -EINVAL;
-    max = ip.v6 ? 128 : 32;
-    bits = slash ? parse_prefix(slash + 1, max) : max;
-    if (bits < 0)
+    ip.v6 = colon;
+    ip.bits = colon ? 128 : 32;
+    if (slash &&
+        !parse_prefix((struct cursor){ slash + 1, text.data + text.len }, ip.bits, &ip.bits))
         return -EINVAL;
-    ip.bits = (uint8_t)bits;
     *ret = ip;
     return 0;
 }
 
-static void print_ip(struct rv_buf *buf, const struct rv_ip *ip)
+void rv_ip_format(char text[RV_EXTENSION_TEXT_MAX], const struct rv_ip *ip)
 {
-    char text[INET6_ADDRSTRLEN];
+    size_t len;
 
-    if (ip->v6) {
-        rv_buf_add_str(buf, "ip(\"");
-        for (int i = 0; i < 16; i += 2)
-            rv_buf_addf(buf, "%s%x", i > 0 ? ":" : "",
-                        (unsigned)(ip->bytes[i] << 8 | ip->bytes[i + 1]));
-    } else {
-        rv_buf_addf(buf, "ip(\"%s", inet_ntop(AF_INET, ip->bytes, text, sizeof(text)));
-    }
-    if (ip->bits < (ip->v6 ? 128 : 32))
-        rv_buf_addf(buf, "/%u", ip->bits);
-    rv_buf_add_str(buf, "\")");
+    (void)inet_ntop(ip->v6 ? AF_INET6 : AF_INET, ip->bytes, text, RV_EXTENSION_TEXT_MAX);
+    len = strlen(text);
+    if (ip->bits != (ip->v6 ? 128 : 32))
+        (void)snprintf(text + len, RV_EXTENSION_TEXT_MAX - len, "/%u", ip->bits);
+}
+
+static bool same_prefix(const struct rv_ip *a, const struct rv_ip *b, unsigned bits)
+{
+    unsigned whole = bits / 8, rest = bits % 8;
+
+    if (memcmp(a->bytes, b->bytes, whole) != 0)
+        return false;
+    return rest == 0 || ((a->bytes[whole] ^ b->bytes[whole]) >> (8 - rest)) == 0;
+}
+
+static bool is_in_range(const struct rv_ip *inner, const struct rv_ip *outer)
+{
+    return inner->v6 == outer->v6 && inner->bits >= outer->bits &&
+           same_prefix(inner, outer, outer->bits);
+}
+
+static bool is_loopback(const struct rv_ip *ip)
+{
+    static const struct rv_ip v4 = { .bytes = { 127 }, .bits = 8 };
+    static const struct rv_ip v6 = { .bytes = { [15] = 1 }, .bits = 128, .v6 = true };
+
+    return is_in_range(ip, ip->v6 ? &v6 : &v4);
+}
+
+static bool is_multicast(const struct rv_ip *ip)
+{
+    static const struct rv_ip v4 = { .bytes = { 224 }, .bits = 4 };
+    static const struct rv_ip v6 = { .bytes = { 0xff }, .bits = 8, .v6 = true };
+
+    return is_in_range(ip, ip->v6 ? &v6 : &v4);
 }
 
 /* ---- decimal ---- */
+
 int rv_decimal_parse(struct rv_text text, int64_t *ret)
 {
-    bool negative = text.len > 0 && text.data[0] == '-';
-    uint32_t i = negative ? 1 : 0, whole = i, fraction;
-    int64_t number = 0;
-    unsigned places = 0;
+    struct cursor cursor = cursor_of(text);
+    bool negative = take(&cursor, '-');
+    uint64_t whole = 0, fraction = 0;
+    int64_t units;
+    int digits;
 
-    for (; i < text.len && is_digit(text.data[i]); i++) {
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_sub_overflow(number, text.data[i] - '0', &number))
-            return -EINVAL;
-    }
-    if (i == whole || i >= text.len || text.data[i] != '.')
+    if (take_number(&cursor, &whole) < 1 || !take(&cursor, '.'))
         return -EINVAL;
-    fraction = ++i;
-    for (; i < text.len && is_digit(text.data[i]) && places < 4; i++, places++) {
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_sub_overflow(number, text.data[i] - '0', &number))
-            return -EINVAL;
-    }
-    if (i == fraction || i != text.len)
+    digits = take_number(&cursor, &fraction);
+    if (digits < 1 || digits > 4 || cursor.at != cursor.end)
         return -EINVAL;
-    for (; places < 4; places++) {
-        if (__builtin_mul_overflow(number, 10, &number))
-            return -EINVAL;
-    }
-    if (!negative && __builtin_sub_overflow(0, number, &number)) /* it was counted below zero */
+    for (; digits < 4; digits++)
+        fraction *= 10;
+    /* Built on the negative side, which is the longer one. */
+    if (whole > (uint64_t)INT64_MAX || __builtin_mul_overflow((int64_t)whole, -10000, &units) ||
+        __builtin_sub_overflow(units, (int64_t)fraction, &units))
         return -EINVAL;
-    *ret = number;
+    if (!negative && __builtin_sub_overflow(0, units, &units))
+        return -EINVAL;
+    *ret = units;
     return 0;
 }
 
-static void print_decimal(struct rv_buf *buf, int64_t number)
+void rv_decimal_format(char text[RV_EXTENSION_TEXT_MAX], int64_t units)
 {
-    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    uint64_t size = units < 0 ? -(uint64_t)units : (uint64_t)units;
+    int digits = 4;
+    uint64_t fraction = size % 10000;
 
-    rv_buf_addf(buf, "decimal(\"%s%llu.%04llu\")", number < 0 ? "-" : "",
-                (unsigned long long)(size / 10000), (unsigned long long)(size % 10000));
+    for (; digits > 1 && fraction % 10 == 0; digits--)
+        fraction /= 10;
+    (void)snprintf(text, RV_EXTENSION_TEXT_MAX, "%s%" PRIu64 ".%0*" PRIu64, units < 0 ? "-" : "",
+                   size / 10000, digits, fraction);
+}
+
+/* ---- datetime ---- */
+
+static bool is_leap(int year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+
+    return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar. */
+static int64_t days_of_date(int year, int month, int day)
+{
+    int64_t y = year - (month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static bool parse_date(struct cursor *cursor, int64_t *ret_ms)
+{
+    int year, month, day;
+
+    if (!take_digits(cursor, 4, 9999, &year) || !take(cursor, '-') ||
+        !take_digits(cursor, 2, 12, &month) || month < 1 || !take(cursor, '-') ||
+        !take_digits(cursor, 2, 31, &day) || day < 1 || day > days_in_month(year, month))
+        return false;
+    *ret_ms = days_of_date(year, month, day) * MS_PER_DAY;
+    return true;
+}
+
+/** "hh:mm:ss" and, if there is one, ".SSS". */
+static bool parse_time(struct cursor *cursor, int64_t *ret_ms)
+{
+    int hours, minutes, seconds, ms = 0;
+
+    if (!take_digits(cursor, 2, 23, &hours) || !take(cursor, ':') ||
+        !take_digits(cursor, 2, 59, &minutes) || !take(cursor, ':') ||
+        !take_digits(cursor, 2, 59, &seconds))
+        return false;
+    if (take(cursor, '.') && !take_digits(cursor, 3, 999, &ms))
+        return false;
+    *ret_ms = hours * MS_PER_HOUR + minutes * MS_PER_MINUTE + seconds * MS_PER_SECOND + ms;
+    return true;
+}
+
+/** "Z", "+hhmm" or "-hhmm". */
+static bool parse_zone(struct cursor *cursor, int64_t *ret_ms)
+{
+    bool west;
+    int hours, minutes;
+
+    *ret_ms = 0;
+    if (take(cursor, 'Z'))
+        return true;
+    west = take(cursor, '-');
+    if (!west && !take(cursor, '+'))
+        return false;
+    if (!take_digits(cursor, 2, 23, &hours) || !take_digits(cursor, 2, 59, &minutes))
+        return false;
+    *ret_ms = (west ? -1 : 1) * (hours * MS_PER_HOUR + minutes * MS_PER_MINUTE);
+    return true;
+}
+
+int rv_datetime_parse(struct rv_text text, int64_t *ret)
+{
+    struct cursor cursor = cursor_of(text);
+    int64_t date_ms, time_ms = 0, zone_ms = 0;
+
+    if (!parse_date(&cursor, &date_ms))
+        return -EINVAL;
+    if (cursor.at != cursor.end &&
+        (!take(&cursor, 'T') || !parse_time(&cursor, &time_ms) || !parse_zone(&cursor, &zone_ms)))
+        return -EINVAL;
+    if (cursor.at != cursor.end)
+        return -EINVAL;
+    *ret = date_ms + time_ms - zone_ms;
+    return 0;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+void rv_datetime_format(char text[RV_EXTENSION_TEXT_MAX], int64_t unix_ms)
+{
+    int64_t days = floor_div(unix_ms, MS_PER_DAY), ms = unix_ms - days * MS_PER_DAY;
+    int64_t z = days + 719468, era = floor_div(z, 146097), of_era = z - era * 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t shifted = (5 * of_year + 2) / 153;
+    int month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
+    int day = (int)(of_year - (153 * shifted + 2) / 5 + 1);
+
+    year += era * 400 + (month <= 2);
+    (void)snprintf(text, RV_EXTENSION_TEXT_MAX, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                   year, month, day, (int)(ms / MS_PER_HOUR), (int)(ms / MS_PER_MINUTE % 60),
+                   (int)(ms / MS_PER_SECOND % 60), (int)(ms % 1000));
 }
 
 /* ---- duration ---- */
-static const struct unit {
-    const char *name;
-    int64_t ms;
-} units[] = {
-    { "d", MS_PER_DAY }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
-};
-
-/** The unit at `*at`, later than `*next`; RV_COUNT(units) when it is none. */
-static size_t read_unit(struct rv_text text, uint32_t *at, size_t next)
-{
-    uint32_t len = 0;
-
-    while (*at + len < text.len && text.data[*at + len] >= 'a' && text.data[*at + len] <= 'z')
-        len++;
-    while (next < RV_COUNT(units) && !(strlen(units[next].name) == len &&
-                                       memcmp(units[next].name, text.data + *at, len) == 0))
-        next++;
-    *at += len;
-    return next;
-}
 
 int rv_duration_parse(struct rv_text text, int64_t *ret)
 {
-    bool negative = text.len > 0 && text.data[0] == '-';
-    uint32_t i = negative ? 1 : 0;
-    int64_t total = 0;
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = { { "d", MS_PER_DAY },
+                  { "h", MS_PER_HOUR },
+                  { "m", MS_PER_MINUTE },
+                  { "s", MS_PER_SECOND },
+                  { "ms", 1 } };
+    struct cursor cursor = cursor_of(text);
+    bool negative = take(&cursor, '-');
     size_t next = 0;
+    int64_t total = 0;
 
-    if (i == text.len)
+    if (cursor.at == cursor.end)
         return -EINVAL;
-    while (i < text.len) {
-        uint32_t start = i;
-        int64_t number = 0; /* below zero: there is one more number on that side */
-        size_t unit;
+    while (cursor.at < cursor.end) {
+        uint64_t count = 0;
+        const char *name;
+        size_t len = 0, unit = next;
+        int64_t part;
 
-        for (; i < text.len && is_digit(text.data[i]); i++) {
-            if (__builtin_mul_overflow(number, 10, &number) ||
-                __builtin_sub_overflow(number, text.data[i] - '0', &number))
-                return -EINVAL;
-        }
-        if (i == start)
+        if (take_number(&cursor, &count) < 1 || count > (uint64_t)INT64_MAX)
             return -EINVAL;
-        unit = read_unit(text, &i, next);
-        if (unit == RV_COUNT(units) || __builtin_mul_overflow(number, units[unit].ms, &number) ||
-            __builtin_add_overflow(total, number, &total))
+        name = cursor.at;
+        for (; cursor.at < cursor.end && !is_digit(*cursor.at); cursor.at++)
+            len++;
+        while (unit < RV_COUNT(units) &&
+               (strlen(units[unit].name) != len || memcmp(units[unit].name, name, len) != 0))
+            unit++;
+        if (unit == RV_COUNT(units))
             return -EINVAL;
         next = unit + 1;
+        if (__builtin_mul_overflow(-(int64_t)count, units[unit].ms, &part) ||
+            __builtin_add_overflow(total, part, &total))
+            return -EINVAL;
     }
     if (!negative && __builtin_sub_overflow(0, total, &total))
         return -EINVAL;
@@ -171,191 +339,51 @@ int rv_duration_parse(struct rv_text text, int64_t *ret)
     return 0;
 }
 
-/* ---- datetime ---- */
-/** `count` digits at `at`, at most `max`; -1 when they are not. */
-static int read_number(struct rv_text text, uint32_t at, uint32_t count, int max)
+void rv_duration_format(char text[RV_EXTENSION_TEXT_MAX], int64_t ms)
 {
-    int number = 0;
-
-    if (at + count > text.len)
-        return -1;
-    for (uint32_t i = at; i < at + count; i++) {
-        if (!is_digit(text.data[i]))
-            return -1;
-        number = number * 10 + (text.data[i] - '0');
-    }
-    return number <= max ? number : -1;
+    (void)snprintf(text, RV_EXTENSION_TEXT_MAX, "%" PRId64 "ms", ms);
 }
 
-static bool has_char(struct rv_text text, uint32_t at, char c)
-{
-    return at < text.len && text.data[at] == c;
-}
+/* ---- Calls ---- */
 
-static bool is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-/** Days from 1970-01-01 to a date of the Gregorian calendar, year 0 and later. */
-static int64_t days_from_date(int year, int month, int day)
-{
-    int64_t shifted = month <= 2 ? year - 1 : year; /* years begin in March: leap days come last */
-    int64_t era = (shifted >= 0 ? shifted : shifted - 399) / 400;
-    int64_t of_era = shifted - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static int parse_date(struct rv_text text, int64_t *ret_days)
-{
-    static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    int year = read_number(text, 0, 4, 9999), month = read_number(text, 5, 2, 12),
-        day = read_number(text, 8, 2, 31);
-
-    if (year < 0 || month < 1 || day < 1 || !has_char(text, 4, '-') || !has_char(text, 7, '-') ||
-        day > lengths[month - 1] + (month == 2 && is_leap(year)))
-        return -EINVAL;
-    *ret_days = days_from_date(year, month, day);
-    return 0;
-}
-
-/** `Z`, `+hhmm` or `-hhmm` to the end of the text. */
-static int parse_offset(struct rv_text text, uint32_t at, int64_t *ret_ms)
-{
-    int hours = read_number(text, at + 1, 2, 23), minutes = read_number(text, at + 3, 2, 59);
-    int64_t ms;
-
-    if (has_char(text, at, 'Z') && at + 1 == text.len) {
-        *ret_ms = 0;
-        return 0;
-    }
-    if ((!has_char(text, at, '+') && !has_char(text, at, '-')) || at + 5 != text.len || hours < 0 ||
-        minutes < 0)
-        return -EINVAL;
-    ms = (hours * 60 + minutes) * INT64_C(60000);
-    *ret_ms = text.data[at] == '+' ? ms : -ms;
-    return 0;
-}
-
-int rv_datetime_parse(struct rv_text text, int64_t *ret)
-{
-    int64_t days = 0, offset = 0;
-    int hour, minute, second, ms = 0;
-    uint32_t at = 19;
-
-    if (parse_date(text, &days) < 0)
-        return -EINVAL;
-    if (text.len == 10) {
-        *ret = days * MS_PER_DAY;
-        return 0;
-    }
-    hour = read_number(text, 11, 2, 23);
-    minute = read_number(text, 14, 2, 59);
-    second = read_number(text, 17, 2, 59);
-    if (hour < 0 || minute < 0 || second < 0 || !has_char(text, 10, 'T') ||
-        !has_char(text, 13, ':') || !has_char(text, 16, ':'))
-        return -EINVAL;
-    if (has_char(text, at, '.')) {
-        ms = read_number(text, at + 1, 3, 999);
-        at += 4;
-    }
-    if (ms < 0 || parse_offset(text, at, &offset) < 0)
-        return -EINVAL;
-    *ret = days * MS_PER_DAY + ((hour * 60 + minute) * 60 + second) * INT64_C(1000) + ms - offset;
-    return 0;
-}
-
-struct date {
-    int64_t year;
-    unsigned month, day;
-};
-
-/** The inverse of days_from_date(). */
-static struct date date_from_days(int64_t days)
-{
-    int64_t shifted = days + 719468;
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int64_t of_era = shifted - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * of_year + 2) / 153;
-
-    return (struct date){
-        .year = year + era * 400 + (month >= 10),
-        .month = (unsigned)(month < 10 ? month + 3 : month - 9),
-        .day = (unsigned)(of_year - (153 * month + 2) / 5 + 1),
-    };
-}
-
-static void print_datetime(struct rv_buf *buf, int64_t ms)
-{
-    int64_t of_day = (ms % MS_PER_DAY + MS_PER_DAY) % MS_PER_DAY;
-    struct date date = date_from_days((ms - of_day) / MS_PER_DAY);
-
-    if (ms < INT64_MIN + MS_PER_DAY || date.year < 0 || date.year > 9999) {
-        rv_buf_addf(buf, "datetime(\"1970-01-01\").offset(duration(\"%lldms\"))", (long long)ms);
-        return;
-    }
-    rv_buf_addf(buf, "datetime(\"%04lld-%02u-%02uT%02lld:%02lld:%02lld.%03lldZ\")",
-                (long long)date.year, date.month, date.day, (long long)(of_day / 3600000),
-                (long long)(of_day / 60000 % 60), (long long)(of_day / 1000 % 60),
-                (long long)(of_day % 1000));
-}
-
-void rv_extension_print(struct rv_buf *buf, const struct rv_value *value)
-{
-    if (value->kind == RV_VALUE_IP)
-        print_ip(buf, value->ip);
-    else if (value->kind == RV_VALUE_DECIMAL)
-        print_decimal(buf, value->number);
-    else if (value->kind == RV_VALUE_DATETIME)
-        print_datetime(buf, value->number);
-    else
-        rv_buf_addf(buf, "duration(\"%lldms\")", (long long)value->number);
-}
-
-/* ---- Functions ---- */
-#define METHOD(name_, first_, result_)                                                             \
-    {                                                                                              \
-        .name = (name_), .method = true, .arg_count = 1, .args = { RV_VALUE_##first_ },            \
-        .result = RV_VALUE_##result_                                                               \
-    }
-#define METHOD2(name_, first_, second_, result_)                                                   \
-    {                                                                                              \
-        .name = (name_), .method = true, .arg_count = 2,                                           \
-        .args = { RV_VALUE_##first_, RV_VALUE_##second_ }, .result = RV_VALUE_##result_            \
-    }
-#define FUNCTION(name_, result_)                                                                   \
-    {                                                                                              \
-        .name = (name_), .arg_count = 1, .args = { RV_VALUE_STRING }, .result = RV_VALUE_##result_ \
-    }
-
+#define B RV_VALUE_BOOL
+#define L RV_VALUE_LONG
+#define S RV_VALUE_STRING
+#define P RV_VALUE_IP
+#define D RV_VALUE_DECIMAL
+#define T RV_VALUE_DATETIME
+#define U RV_VALUE_DURATION
 static const struct rv_call_info calls[RV_CALL_COUNT_] = {
-    [RV_CALL_IP] = FUNCTION("ip", IP),
-    [RV_CALL_DECIMAL] = FUNCTION("decimal", DECIMAL),
-    [RV_CALL_DATETIME] = FUNCTION("datetime", DATETIME),
-    [RV_CALL_DURATION] = FUNCTION("duration", DURATION),
-    [RV_CALL_IS_IPV4] = METHOD("isIpv4", IP, BOOL),
-    [RV_CALL_IS_IPV6] = METHOD("isIpv6", IP, BOOL),
-    [RV_CALL_IS_LOOPBACK] = METHOD("isLoopback", IP, BOOL),
-    [RV_CALL_IS_MULTICAST] = METHOD("isMulticast", IP, BOOL),
-    [RV_CALL_IS_IN_RANGE] = METHOD2("isInRange", IP, IP, BOOL),
-    [RV_CALL_LESS_THAN] = METHOD2("lessThan", DECIMAL, DECIMAL, BOOL),
-    [RV_CALL_LESS_THAN_OR_EQUAL] = METHOD2("lessThanOrEqual", DECIMAL, DECIMAL, BOOL),
-    [RV_CALL_GREATER_THAN] = METHOD2("greaterThan", DECIMAL, DECIMAL, BOOL),
-    [RV_CALL_GREATER_THAN_OR_EQUAL] = METHOD2("greaterThanOrEqual", DECIMAL, DECIMAL, BOOL),
-    [RV_CALL_OFFSET] = METHOD2("offset", DATETIME, DURATION, DATETIME),
-    [RV_CALL_DURATION_SINCE] = METHOD2("durationSince", DATETIME, DATETIME, DURATION),
-    [RV_CALL_TO_DATE] = METHOD("toDate", DATETIME, DATETIME),
-    [RV_CALL_TO_TIME] = METHOD("toTime", DATETIME, DURATION),
-    [RV_CALL_TO_MILLISECONDS] = METHOD("toMilliseconds", DURATION, LONG),
-    [RV_CALL_TO_SECONDS] = METHOD("toSeconds", DURATION, LONG),
-    [RV_CALL_TO_MINUTES] = METHOD("toMinutes", DURATION, LONG),
-    [RV_CALL_TO_HOURS] = METHOD("toHours", DURATION, LONG),
-    [RV_CALL_TO_DAYS] = METHOD("toDays", DURATION, LONG),
+    [RV_CALL_IP] = { "ip", false, 1, { S }, P },
+    [RV_CALL_DECIMAL] = { "decimal", false, 1, { S }, D },
+    [RV_CALL_DATETIME] = { "datetime", false, 1, { S }, T },
+    [RV_CALL_DURATION] = { "duration", false, 1, { S }, U },
+    [RV_CALL_IS_IPV4] = { "isIpv4", true, 1, { P }, B },
+    [RV_CALL_IS_IPV6] = { "isIpv6", true, 1, { P }, B },
+    [RV_CALL_IS_LOOPBACK] = { "isLoopback", true, 1, { P }, B },
+    [RV_CALL_IS_MULTICAST] = { "isMulticast", true, 1, { P }, B },
+    [RV_CALL_IS_IN_RANGE] = { "isInRange", true, 2, { P, P }, B },
+    [RV_CALL_LESS_THAN] = { "lessThan", true, 2, { D, D }, B },
+    [RV_CALL_LESS_THAN_OR_EQUAL] = { "lessThanOrEqual", true, 2, { D, D }, B },
+    [RV_CALL_GREATER_THAN] = { "greaterThan", true, 2, { D, D }, B },
+    [RV_CALL_GREATER_THAN_OR_EQUAL] = { "greaterThanOrEqual", true, 2, { D, D }, B },
+    [RV_CALL_OFFSET] = { "offset", true, 2, { T, U }, T },
+    [RV_CALL_DURATION_SINCE] = { "durationSince", true, 2, { T, T }, U },
+    [RV_CALL_TO_DATE] = { "toDate", true, 1, { T }, T },
+    [RV_CALL_TO_TIME] = { "toTime", true, 1, { T }, U },
+    [RV_CALL_TO_MILLISECONDS] = { "toMilliseconds", true, 1, { U }, L },
+    [RV_CALL_TO_SECONDS] = { "toSeconds", true, 1, { U }, L },
+    [RV_CALL_TO_MINUTES] = { "toMinutes", true, 1, { U }, L },
+    [RV_CALL_TO_HOURS] = { "toHours", true, 1, { U }, L },
+    [RV_CALL_TO_DAYS] = { "toDays", true, 1, { U }, L },
 };
+#undef B
+#undef L
+#undef S
+#undef P
+#undef D
+#undef T
+#undef U
 
 const struct rv_call_info *rv_call_info(enum rv_call call)
 {
@@ -364,9 +392,118 @@ const struct rv_call_info *rv_call_info(enum rv_call call)
 
 enum rv_call rv_call_by_name(struct rv_text name)
 {
-    int call = 0;
+    unsigned call = 0;
 
     while (call < RV_CALL_COUNT_ && !rv_text_is(name, calls[call].name))
         call++;
     return (enum rv_call)call;
+}
+
+static enum rv_eval_code construct(enum rv_call call, const struct rv_value *arg, struct rv_ip *ip,
+                                   struct rv_value *ret_value)
+{
+    struct rv_text text = { arg->text, arg->count, 0 };
+    int64_t number = 0;
+    int r;
+
+    if (call == RV_CALL_IP) {
+        r = rv_ip_parse(text, ip);
+        *ret_value = rv_value_ip(ip);
+    } else {
+        r = call == RV_CALL_DECIMAL    ? rv_decimal_parse(text, &number)
+            : call == RV_CALL_DATETIME ? rv_datetime_parse(text, &number)
+                                       : rv_duration_parse(text, &number);
+        *ret_value = rv_value_number((enum rv_value_kind)calls[call].result, number);
+    }
+    return r < 0 ? RV_EVAL_EXTENSION : RV_EVAL_OK;
+}
+
+static enum rv_eval_code to_date(int64_t unix_ms, int64_t *ret_ms)
+{
+    return __builtin_mul_overflow(floor_div(unix_ms, MS_PER_DAY), MS_PER_DAY, ret_ms)
+               ? RV_EVAL_EXTENSION
+               : RV_EVAL_OK;
+}
+
+static int64_t to_time(int64_t unix_ms)
+{
+    int64_t rest = unix_ms % MS_PER_DAY;
+
+    return rest < 0 ? rest + MS_PER_DAY : rest;
+}
+
+enum rv_eval_code rv_call_apply(enum rv_call call, const struct rv_value args[2], struct rv_ip *ip,
+                                struct rv_value *ret_value)
+{
+    const struct rv_value *a = &args[0], *b = &args[1];
+    enum rv_eval_code code = RV_EVAL_OK;
+    int64_t number = 0;
+
+    switch (call) {
+    case RV_CALL_IP:
+    case RV_CALL_DECIMAL:
+    case RV_CALL_DATETIME:
+    case RV_CALL_DURATION:
+        return construct(call, a, ip, ret_value);
+    case RV_CALL_IS_IPV4:
+        *ret_value = rv_value_bool(!a->ip->v6);
+        return RV_EVAL_OK;
+    case RV_CALL_IS_IPV6:
+        *ret_value = rv_value_bool(a->ip->v6);
+        return RV_EVAL_OK;
+    case RV_CALL_IS_LOOPBACK:
+        *ret_value = rv_value_bool(is_loopback(a->ip));
+        return RV_EVAL_OK;
+    case RV_CALL_IS_MULTICAST:
+        *ret_value = rv_value_bool(is_multicast(a->ip));
+        return RV_EVAL_OK;
+    case RV_CALL_IS_IN_RANGE:
+        *ret_value = rv_value_bool(is_in_range(a->ip, b->ip));
+        return RV_EVAL_OK;
+    case RV_CALL_LESS_THAN:
+        *ret_value = rv_value_bool(a->number < b->number);
+        return RV_EVAL_OK;
+    case RV_CALL_LESS_THAN_OR_EQUAL:
+        *ret_value = rv_value_bool(a->number <= b->number);
+        return RV_EVAL_OK;
+    case RV_CALL_GREATER_THAN:
+        *ret_value = rv_value_bool(a->number > b->number);
+        return RV_EVAL_OK;
+    case RV_CALL_GREATER_THAN_OR_EQUAL:
+        *ret_value = rv_value_bool(a->number >= b->number);
+        return RV_EVAL_OK;
+    case RV_CALL_OFFSET:
+        if (__builtin_add_overflow(a->number, b->number, &number))
+            code = RV_EVAL_EXTENSION;
+        break;
+    case RV_CALL_DURATION_SINCE:
+        if (__builtin_sub_overflow(a->number, b->number, &number))
+            code = RV_EVAL_EXTENSION;
+        break;
+    case RV_CALL_TO_DATE:
+        code = to_date(a->number, &number);
+        break;
+    case RV_CALL_TO_TIME:
+        number = to_time(a->number);
+        break;
+    case RV_CALL_TO_MILLISECONDS:
+        number = a->number;
+        break;
+    case RV_CALL_TO_SECONDS:
+        number = a->number / MS_PER_SECOND;
+        break;
+    case RV_CALL_TO_MINUTES:
+        number = a->number / MS_PER_MINUTE;
+        break;
+    case RV_CALL_TO_HOURS:
+        number = a->number / MS_PER_HOUR;
+        break;
+    case RV_CALL_TO_DAYS:
+        number = a->number / MS_PER_DAY;
+        break;
+    case RV_CALL_COUNT_:
+        return RV_EVAL_EXTENSION;
+    }
+    *ret_value = rv_value_number((enum rv_value_kind)calls[call].result, number);
+    return code;
 }

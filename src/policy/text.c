@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/text.h"
 
-#define BLOCK_ROOM                                                                                 \
-    ((size_t)16 * 1024) /* bytes of an ordinary block; a larger request gets its own */
+#define BLOCK_BYTES ((size_t)16 * 1024)
+#define ALIGNMENT   ((size_t)16)
 
 struct rv_arena_block {
     struct rv_arena_block *next;
     size_t used, room;
-    _Alignas(16) unsigned char bytes[];
+    _Alignas(16) uint8_t bytes[];
 };
 
 int rv_text_compare(struct rv_text a, struct rv_text b)
 {
-    uint32_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
 
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+    if (order != 0)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
 }
 
-static struct rv_arena_block *new_block(struct rv_arena *arena, size_t size)
+static struct rv_arena_block *add_block(struct rv_arena *arena, size_t size)
 {
-    size_t room = size > BLOCK_ROOM ? size : BLOCK_ROOM;
+    size_t room = rv_max_u64(size, BLOCK_BYTES);
     struct rv_arena_block *block = calloc(1, sizeof(*block) + room);
 
     if (!block)
         return NULL;
     block->room = room;
-    if (arena->blocks && size > BLOCK_ROOM) { /* behind the first, which has room left */
+    /* A block for one large thing goes behind the one that still has room for small ones. */
+    if (arena->blocks && size > BLOCK_BYTES) {
         block->next = arena->blocks->next;
         arena->blocks->next = block;
     } else {
@@ -39,37 +42,35 @@ static struct rv_arena_block *new_block(struct rv_arena *arena, size_t size)
 void *rv_arena_alloc(struct rv_arena *arena, size_t size)
 {
     struct rv_arena_block *block = arena->blocks;
-    size_t rounded;
     void *memory;
 
-    if (arena->failed || size > SIZE_MAX / 2) {
+    if (arena->failed || size > SIZE_MAX / 2 ||
+        (arena->max && size > arena->max - rv_min_u64(arena->used, arena->max))) {
         arena->failed = true;
         return NULL;
     }
-    rounded = size == 0 ? 16 : (size + 15) & ~(size_t)15;
-    if (arena->max && (rounded > arena->max || arena->used > arena->max - rounded)) {
-        arena->failed = true;
-        return NULL;
-    }
-    if (!block || block->room - block->used < rounded)
-        block = new_block(arena, rounded);
+    size = (rv_max_u64(size, 1) + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    if (!block || block->room - block->used < size)
+        block = add_block(arena, size);
     if (!block) {
         arena->failed = true;
         return NULL;
     }
     memory = block->bytes + block->used;
-    block->used += rounded;
-    arena->used += rounded;
+    block->used += size;
+    arena->used += size;
     return memory;
 }
 
 void *rv_arena_array(struct rv_arena *arena, size_t count, size_t size)
 {
-    if (size > 0 && count > SIZE_MAX / 2 / size) {
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes)) {
         arena->failed = true;
         return NULL;
     }
-    return rv_arena_alloc(arena, count * size);
+    return rv_arena_alloc(arena, bytes);
 }
 
 struct rv_text rv_arena_text(struct rv_arena *arena, const char *data, size_t len)
@@ -87,13 +88,11 @@ struct rv_text rv_arena_text(struct rv_arena *arena, const char *data, size_t le
 
 void rv_arena_done(struct rv_arena *arena)
 {
-    struct rv_arena_block *block = arena->blocks;
+    while (arena->blocks) {
+        struct rv_arena_block *block = arena->blocks;
 
-    while (block) {
-        struct rv_arena_block *next = block->next;
-
+        arena->blocks = block->next;
         free(block);
-        block = next;
     }
     *arena = (struct rv_arena){ .max = arena->max };
 }

@@ -82,7 +82,7 @@ static int open_object(const struct rv_loader *loader, const struct rv_wire_sett
         rv_bpf__destroy(bpf);
         return -EINVAL;
     }
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         struct bpf_program *program = rv_program_of(bpf, &rv_programs[i]);
 
         if (program)
@@ -113,7 +113,7 @@ int rv_load_rows(const struct rv_loader *loader, const struct rv_wire_settings *
 static void keep_loadable(const struct rv_loader *loader, const struct rv_wire_settings *settings,
                           bool rows[RV_PROGRAMS_MAX])
 {
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         bool alone[RV_PROGRAMS_MAX] = { false };
         struct rv_bpf *bpf = NULL;
 

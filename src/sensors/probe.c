@@ -115,7 +115,7 @@ int rv_sensors_probe(void (*put)(void *context, const struct rv_sensors_probe *p
     }
     if (rv_cgroup_root(NULL, &probing.cgroup_fd) < 0)
         probing.cgroup_fd = -1;
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         probe_program(&probing, i, &probe);
         put(context, &probe);
     }

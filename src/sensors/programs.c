@@ -48,7 +48,7 @@ const struct rv_program rv_programs[] = {
     { "rv_scan_remember", RV_SENSOR_READ, RV_ATTACH_NONE, false, "iter/task", "",
       "runs only when the guard met a process that it does not know" },
 };
-const size_t rv_program_count = RV_COUNT(rv_programs);
+const size_t rv_bpf_program_count = RV_COUNT(rv_programs);
 
 const struct rv_program *rv_program_by_name(const char *name)
 {

@@ -17,6 +17,6 @@ struct rv_program {
 };
 
 extern const struct rv_program rv_programs[];
-extern const size_t rv_program_count;
+extern const size_t rv_bpf_program_count;
 
 const struct rv_program *rv_program_by_name(const char *name);

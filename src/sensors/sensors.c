@@ -27,7 +27,7 @@ static bool wanted(const struct rv_sensors *sensors, const struct rv_program *pr
 
 static void note_missing(struct rv_sensors *sensors, const bool rows[RV_PROGRAMS_MAX])
 {
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         if (rv_programs[i].essential && !rows[i] && wanted(sensors, &rv_programs[i]))
             sensors->missing |= RV_SENSOR_BIT(rv_programs[i].sensor);
     }
@@ -41,7 +41,7 @@ static int load(struct rv_sensors *sensors, const struct rv_wire_settings *setti
 
     if (!kernel)
         return -EOPNOTSUPP;
-    for (size_t i = 0; i < rv_program_count; i++)
+    for (size_t i = 0; i < rv_bpf_program_count; i++)
         rows[i] = wanted(sensors, &rv_programs[i]) && rv_hook_exists(kernel, &rv_programs[i]);
     btf__free(kernel);
     r = rv_load(&sensors->loader, settings, rows, &sensors->bpf);
@@ -273,7 +273,7 @@ int rv_sensors_attach(struct rv_sensors *sensors)
     libbpf_print_fn_t print = rv_hush();
     int r = 0;
 
-    for (size_t i = 0; i < rv_program_count && r == 0; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count && r == 0; i++) {
         if (rv_programs[i].attach == RV_ATTACH_DEEP || rv_programs[i].attach == RV_ATTACH_NONE)
             continue;
         r = attach_row(sensors, i);
@@ -312,7 +312,7 @@ static int deep_attach(struct rv_sensors *sensors)
 {
     int r = 0;
 
-    for (size_t i = 0; i < rv_program_count && r == 0; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count && r == 0; i++) {
         if (rv_programs[i].attach == RV_ATTACH_DEEP)
             r = attach_row(sensors, i);
     }
@@ -321,7 +321,7 @@ static int deep_attach(struct rv_sensors *sensors)
 
 static void deep_detach(struct rv_sensors *sensors)
 {
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         if (rv_programs[i].attach != RV_ATTACH_DEEP)
             continue;
         bpf_link__destroy(sensors->links[i]);
@@ -371,7 +371,7 @@ size_t rv_sensors_costs(const struct rv_sensors *sensors, struct rv_sensors_cost
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < rv_program_count && count < room; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count && count < room; i++) {
         const struct bpf_program *program = rv_program_of(sensors->bpf, &rv_programs[i]);
         struct bpf_prog_info info = { 0 };
         uint32_t len = sizeof(info);

@@ -9,69 +9,92 @@
 #pragma once
 
 #include "event/event.h"
-#include "features/vector.h"
+#include "features/features.h"
+#include "models/calibration.h"
 #include "models/model.h"
 #include "policy/policy.h"
 
 #include <jansson.h>
 
 struct rv_pipeline;
-struct rv_features;
 
 enum rv_learning { RV_LEARN_OFF = 0, RV_LEARN_ON };
 
 struct rv_pipeline_options {
-    const struct rv_program *program;      /* borrowed; outlives the pipeline */
-    const struct rv_entities *entities;    /* borrowed; may be NULL */
+    const struct rv_program *program;   /* borrowed until the pipeline ends or the policy is swapped */
+    const struct rv_entities *entities; /* likewise; may be NULL */
     struct rv_sha256 policy_digest;
     uint32_t processes_max;
-    uint32_t risk_min;                     /* verdicts from here on matter without a policy */
-    const char *mode;                      /* "observe", "enforce": context.mode */
+    uint32_t risk_min;      /* a verdict from here on matters even if no policy speaks */
+    const char *mode;       /* "observe" or "enforce": context.mode; static */
     enum rv_learning learning;
+    int64_t unix_offset_ns; /* wall clock - boot clock */
 };
 
 /** What the pipeline says of one event. Everything is borrowed until the next event. */
 struct rv_outcome {
     const struct rv_event *event;
-    const struct rv_vector *vector;        /* NULL: the process is not known */
-    struct rv_verdict verdict;             /* all zero when `vector` is NULL */
-    const char *action;                    /* "file.read"; NULL: nothing to decide */
-    struct rv_text program;                /* path of the acting program; may be empty */
-    struct rv_text workload;               /* container or unit; may be empty */
-    const struct rv_uid *principal, *resource;
-    struct rv_policy_decision decision;    /* meaningful when `action` is set */
-    bool novel;                            /* first of its kind on this host */
-    bool matters;                          /* a policy forbids, or risk_min is reached */
+    const struct rv_process *process; /* NULL: not about a process */
+    const struct rv_vector *vector;   /* NULL: not scored */
+    struct rv_verdict verdict;        /* all zero when not scored; attributions when it matters */
+    struct rv_p_value p;              /* what the risk was made from */
+    const char *action;               /* "file.read"; NULL: nothing to decide */
+    struct rv_text program;           /* path of the acting program; may be empty */
+    const struct rv_uid *principal, *resource;  /* with `action` */
+    struct rv_policy_decision decision;         /* with `action` */
+    bool novel;                       /* its program has hardly been seen on this host */
+    bool matters;                     /* a policy forbids, or risk_min is reached: goes to the log */
+    uint32_t repeated;                /* like ones before it that were counted, not reported */
 };
 
 RV_MUST_CHECK int rv_pipeline_new(struct rv_pipeline **ret_pipeline,
                                   const struct rv_pipeline_options *options);
 void rv_pipeline_free(struct rv_pipeline **pipeline);
 
-/** Take one checked event. @return 0; -ENOMEM: the event was not judged. */
-RV_MUST_CHECK int rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
-                                  struct rv_outcome *ret_outcome);
+/** Take one checked event. Never fails: what cannot be known is left out. */
+void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
+                     struct rv_outcome *ret_outcome);
 
-/** What was learnt of this host: save to and load from bytes (features room's format). */
-struct rv_features *rv_pipeline_features(struct rv_pipeline *pipeline);
+/** Fill in the attributions of an outcome that was scored; done already when it matters. */
+void rv_pipeline_explain(const struct rv_pipeline *pipeline, struct rv_outcome *outcome);
 
-/** Swap the policy: the next event is decided by it. */
+/** Swap the policy: the next event is decided by it. @return 0; -ENOMEM: the old one stands. */
 RV_MUST_CHECK int rv_pipeline_set_policy(struct rv_pipeline *pipeline,
                                          const struct rv_program *program,
                                          const struct rv_entities *entities,
                                          const struct rv_sha256 *digest);
 
+/** Append what was learnt of this host, to be read by rv_pipeline_load(). */
+void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf);
+/** Before the first event. @return 0; -EBADMSG with a sentence: nothing was taken. */
+RV_MUST_CHECK int rv_pipeline_load(struct rv_pipeline *pipeline, struct rv_span bytes,
+                                   const char **reterr);
+
+struct rv_pipeline_counts {
+    uint64_t events, decided, denied, mattered, repeated;
+    uint64_t by_type[RV_EVENT_TYPE_END_];
+    uint32_t live_processes, programs;
+    size_t memory_bytes; /* of the state of the host */
+};
+void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_counts *ret_counts);
+
 /**
- * Append an outcome as one JSON object on one line (docs/PROTOCOL.md, "outcome"). Ends without a
- * newline. `latency_ns` 0 leaves the member out: replay must not depend on how fast it ran.
+ * Append an outcome as one JSON object without a newline (docs/PROTOCOL.md, "outcome").
+ * @param latency_ns 0 leaves the member out: replay must not depend on how fast it ran.
  */
 void rv_outcome_json(struct rv_buf *buf, const struct rv_pipeline *pipeline,
                      const struct rv_outcome *outcome, uint64_t latency_ns);
 
+/** Append why, in words, on one line: the strongest reasons first. Needs attributions. */
+void rv_outcome_words(struct rv_buf *buf, const struct rv_pipeline *pipeline,
+                      const struct rv_outcome *outcome);
+
+/** The strongest of the determining policies' @severity, @respond, ... or an empty text. */
+struct rv_text rv_outcome_annotation(const struct rv_pipeline *pipeline,
+                                     const struct rv_outcome *outcome, const char *name);
+
 /**
- * The receipt of an outcome: everything that is needed to recompute it. Canonical JSON into `buf`.
- * @return 0; -ENOMEM.
+ * The members of an outcome's receipt: everything that is needed to recompute it offline.
+ * @return a new object, or NULL without memory.
  */
-RV_MUST_CHECK int rv_outcome_receipt(struct rv_buf *buf, const struct rv_pipeline *pipeline,
-                                     const struct rv_outcome *outcome, uint64_t unix_ns,
-                                     uint64_t seq);
+json_t *rv_outcome_receipt(const struct rv_pipeline *pipeline, const struct rv_outcome *outcome);

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guard: small and privileged. Opens the sensors, starts the judge, starts it again with
+ * growing pauses when it dies, tells it of the gap, and ends everything when told to.
+ */
+#include "process.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "channel.h"
+#include "sensors/sensors.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_WAIT_MS    5000
+#define HEALTHY_NS      (60 * RV_NS_PER_S) /* a judge that lived so long starts with no pause again */
+#define RESCAN_PAUSE_NS (10 * RV_NS_PER_S)
+
+struct guard {
+    const struct rv_agent_args *args;
+    const struct rv_agent_config *config;
+    struct rv_clock clock;
+    struct rv_sensors *sensors;
+    uid_t judge_uid;
+    gid_t judge_gid;
+    int lock_fd, signal_fd, control_fd;
+
+    pid_t judge; /* 0: none */
+    int judge_fd, channel_fd;
+    uint64_t judge_since_ns;
+    uint64_t judge_gone_ns; /* when the last one died; 0: it did not */
+    uint64_t restart_at_ns; /* when to start the next one */
+    uint64_t pause_ms;
+    uint64_t rescanned_ns;
+    bool stopping, scan_due;
+};
+
+/* ---- Folders, lock, socket ---- */
+
+static int make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST) {
+        rv_error("cannot make the folder %s: %s", path, strerror(errno));
+        return -errno;
+    }
+    if (chmod(path, mode) < 0 || chown(path, uid, gid) < 0) {
+        rv_error("cannot set the owner of %s: %s", path, strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+static int make_dirs(struct guard *guard)
+{
+    RV_AUTO(rv_freep) char *empty = NULL;
+    RV_AUTO(rv_freep) char *log = NULL;
+    const struct rv_agent_config *config = guard->config;
+    int r;
+
+    if (asprintf(&empty, "%s/empty", config->runtime_dir) < 0)
+        empty = NULL;
+    if (asprintf(&log, "%s/log", config->state_dir) < 0)
+        log = NULL;
+    if (!empty || !log)
+        return -ENOMEM;
+    r = make_dir(config->runtime_dir, 0755, 0, 0);
+    if (r == 0)
+        r = make_dir(empty, 0555, 0, 0);
+    if (r == 0)
+        r = make_dir(config->state_dir, 0700, guard->judge_uid, guard->judge_gid);
+    if (r == 0)
+        r = make_dir(log, 0755, guard->judge_uid, guard->judge_gid);
+    return r;
+}
+
+/** One agent a runtime folder: the lock goes with the process, however it ends. */
+static int take_lock(struct guard *guard)
+{
+    RV_AUTO(rv_freep) char *path = NULL;
+
+    if (asprintf(&path, "%s/lock", guard->config->runtime_dir) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    guard->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (guard->lock_fd < 0 || flock(guard->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            rv_error("an agent is running already (it holds %s); stop it first", path);
+        else
+            rv_error("cannot lock %s: %s", path, strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+static int listen_control(struct guard *guard)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char *group_name = guard->config->group;
+    const struct group *group = group_name[0] ? getgrnam(group_name) : NULL;
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
+                       guard->config->runtime_dir);
+
+    if (group_name[0] && !group)
+        rv_warning("there is no group %s; only root may connect to the control socket", group_name);
+    if (len < 0 || (size_t)len >= sizeof(address.sun_path)) {
+        rv_error("runtime_dir is too long for the address of a socket: %s",
+                 guard->config->runtime_dir);
+        return -ENAMETOOLONG;
+    }
+    guard->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (guard->control_fd < 0)
+        return -errno;
+    (void)unlink(address.sun_path);
+    if (bind(guard->control_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chown(address.sun_path, 0, group ? group->gr_gid : 0) < 0 ||
+        chmod(address.sun_path, group ? 0660 : 0600) < 0 || listen(guard->control_fd, 16) < 0) {
+        rv_error("cannot listen on %s: %s", address.sun_path, strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+static int find_user(struct guard *guard)
+{
+    const struct passwd *user = getpwnam(guard->config->user);
+
+    if (!user) {
+        user = getpwnam("nobody");
+        if (!user) {
+            rv_error("there is neither a user %s nor nobody; set user to one that exists",
+                     guard->config->user);
+            return -ENOENT;
+        }
+        rv_info("there is no user %s; the judge runs as nobody", guard->config->user);
+    }
+    guard->judge_uid = user->pw_uid;
+    guard->judge_gid = user->pw_gid;
+    return 0;
+}
+
+/* ---- Sensors ---- */
+
+static int resolve_cgroup(const char *path, uint64_t *ret_id)
+{
+    RV_AUTO(rv_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        rv_error("scope.cgroup %s: %s", path, strerror(errno));
+        return -errno;
+    }
+    *ret_id = status.st_ino;
+    return 0;
+}
+
+static void watch_reads(struct guard *guard)
+{
+    RV_AUTO(rv_closep) int root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct rv_config_list *paths = &guard->config->read_watch;
+    int r = rv_sensors_watch(guard->sensors, root_fd, (const char *const *)paths->items,
+                             paths->count, NULL);
+
+    if (r < 0)
+        rv_warning("reads of sensitive files are not watched: %s", strerror(-r));
+}
+
+static void watch_deep(struct guard *guard)
+{
+    for (size_t i = 0; i < guard->config->deep.count; i++) {
+        uint64_t id = 0;
+        int r = resolve_cgroup(guard->config->deep.items[i], &id);
+
+        if (r == 0)
+            r = rv_sensors_deep_add(guard->sensors, id);
+        if (r < 0)
+            rv_warning("no deep watching of %s: %s", guard->config->deep.items[i], strerror(-r));
+    }
+}
+
+static void tell_missing(unsigned missing)
+{
+    for (unsigned sensor = 0; sensor < RV_SENSOR_COUNT_; sensor++) {
+        const struct rv_sensor_info *info = rv_sensor_info((enum rv_sensor)sensor);
+
+        if (missing & RV_SENSOR_BIT(sensor))
+            rv_warning("the %s sensor does not work here (%s); 'reeve doctor' says why", info->name,
+                       info->meaning);
+    }
+}
+
+static int open_sensors(struct guard *guard)
+{
+    uint64_t scope[RV_SENSORS_SCOPE_MAX];
+    struct rv_sensors_options options = {
+        .ring_bytes = (size_t)guard->config->ring_kib * 1024,
+        .scope = scope,
+        .scope_count = guard->config->scope.count,
+    };
+    const char *why = "";
+    int r;
+
+    if (options.scope_count > RV_SENSORS_SCOPE_MAX) {
+        rv_error("at most %d cgroups can be given as scope", RV_SENSORS_SCOPE_MAX);
+        return -E2BIG;
+    }
+    for (size_t i = 0; i < options.scope_count; i++) {
+        r = resolve_cgroup(guard->config->scope.items[i], &scope[i]);
+        if (r < 0)
+            return r;
+    }
+    r = rv_sensors_open(&guard->sensors, &options, &why);
+    if (r < 0) {
+        rv_error("cannot load the sensors: %s (%s)", why, strerror(-r));
+        return r;
+    }
+    tell_missing(rv_sensors_missing(guard->sensors));
+    watch_reads(guard);
+    watch_deep(guard);
+    r = rv_sensors_attach(guard->sensors);
+    if (r < 0)
+        rv_error("cannot attach the sensors: %s", strerror(-r));
+    return r;
+}
+
+/* ---- The judge's life ---- */
+
+/** In the child: descriptors to their places, everything else closed, and exec. Never returns. */
+static void become_judge(const struct guard *guard, int channel)
+{
+    struct rv_sensors_fds fds;
+    int from[RV_JUDGE_FD_END_];
+    sigset_t none;
+    char **argv = calloc((size_t)guard->args->argc + 2, sizeof(*argv));
+
+    rv_sensors_fds(guard->sensors, &fds);
+    from[RV_JUDGE_FD_CHANNEL] = channel;
+    from[RV_JUDGE_FD_CONTROL] = guard->control_fd;
+    from[RV_JUDGE_FD_RING] = fds.fd[RV_SENSORS_FD_RING];
+    from[RV_JUDGE_FD_URGENT] = fds.fd[RV_SENSORS_FD_URGENT];
+    from[RV_JUDGE_FD_COUNTERS] = fds.fd[RV_SENSORS_FD_COUNTERS];
+
+    /* Twice: first out of the way of the targets, then to them. */
+    for (int fd = RV_JUDGE_FD_CHANNEL; fd < RV_JUDGE_FD_END_; fd++)
+        from[fd] = fcntl(from[fd], F_DUPFD, 64);
+    for (int fd = RV_JUDGE_FD_CHANNEL; fd < RV_JUDGE_FD_END_; fd++) {
+        if (from[fd] < 0 || dup2(from[fd], fd) < 0)
+            _exit(126);
+    }
+    if (!argv || syscall(SYS_close_range, RV_JUDGE_FD_END_, ~0U, 0) < 0)
+        _exit(126);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    memcpy(argv, guard->args->argv, (size_t)guard->args->argc * sizeof(*argv));
+    argv[guard->args->argc] = (char *)(uintptr_t) "--judge";
+    execv("/proc/self/exe", argv);
+    _exit(127);
+}
+
+static int send_sensors(const struct guard *guard)
+{
+    struct rv_sensors_fds fds;
+
+    rv_sensors_fds(guard->sensors, &fds);
+    return rv_channel_send(guard->channel_fd, RV_CHANNEL_SENSORS, rv_span(&fds, sizeof(fds)));
+}
+
+static int start_judge(struct guard *guard)
+{
+    RV_AUTO(rv_closep) int ours = -1;
+    RV_AUTO(rv_closep) int theirs = -1;
+    static const struct timeval patience = { 5, 0 };
+    int pair[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    ours = pair[0];
+    theirs = pair[1];
+    pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become_judge(guard, theirs);
+    /* A judge that does not listen must not hold up the guard. */
+    (void)setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    guard->judge = pid;
+    guard->judge_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    guard->channel_fd = rv_take_fd(&ours);
+    guard->judge_since_ns = guard->clock.boot_ns(NULL);
+    return send_sensors(guard);
+}
+
+static int send_event(void *context, const struct rv_event *event)
+{
+    const struct guard *guard = context;
+
+    return rv_channel_send(guard->channel_fd, RV_CHANNEL_EVENT, rv_span(event, event->size));
+}
+
+/** The time in which nobody judged is an event like any other. */
+static int send_gap(struct guard *guard)
+{
+    RV_AUTO(rv_freep) struct rv_event_builder *builder = malloc(sizeof(*builder));
+    uint64_t now = guard->clock.boot_ns(NULL);
+    struct rv_event_loss *loss;
+
+    if (!builder)
+        return -ENOMEM;
+    loss = (void *)rv_event_begin(builder, RV_EVENT_LOSS);
+    loss->header.time_boot_ns = now;
+    loss->header.tgid = (uint32_t)getpid();
+    loss->cause = RV_LOSS_JUDGE;
+    loss->gap_ns = now - guard->judge_gone_ns;
+    rv_event_put_str(builder, &loss->ring, rv_span_str("judge"), RV_EVENT_NAME_MAX);
+    guard->judge_gone_ns = 0;
+    return send_event(guard, rv_event_end(builder));
+}
+
+/** The processes that run already go into the ring, where the live ones go. */
+static int report_running(struct guard *guard)
+{
+    int r = rv_sensors_scan(guard->sensors);
+
+    guard->rescanned_ns = guard->clock.boot_ns(NULL);
+    guard->scan_due = false;
+    if (r < 0)
+        rv_warning("the processes that run already cannot be listed (%s); they are met as they act",
+                   strerror(-r));
+    return rv_channel_send(guard->channel_fd, RV_CHANNEL_SCAN_DONE, rv_span(NULL, 0));
+}
+
+/** The judge reads the rings: it may be told what was there before. */
+static int on_ready(struct guard *guard)
+{
+    int r = guard->judge_gone_ns ? send_gap(guard) : 0;
+
+    return r < 0 ? r : report_running(guard);
+}
+
+static int on_rescan(struct guard *guard)
+{
+    guard->scan_due = true; /* done in the loop, no oftener than RESCAN_PAUSE_NS */
+    return 0;
+}
+
+/** The judge's whole power over the guard. A hole is a request that nobody may make. */
+static int (*const requests[RV_CHANNEL_TYPE_COUNT_])(struct guard *guard) = {
+    [RV_CHANNEL_READY] = on_ready,
+    [RV_CHANNEL_RESCAN] = on_rescan,
+};
+
+static void on_channel(struct guard *guard)
+{
+    static uint64_t buffer[RV_CHANNEL_PAYLOAD_MAX / sizeof(uint64_t)];
+    enum rv_channel_type type;
+    struct rv_span payload;
+    int r = rv_channel_receive(guard->channel_fd, buffer, &type, &payload);
+
+    if (r == 0 && (!requests[type] || payload.len > 0))
+        r = -EBADMSG;
+    if (r == 0)
+        r = requests[type](guard);
+    if (r == 0 || r == -EAGAIN)
+        return;
+    if (r != -EPIPE) {
+        rv_error("the judge broke the channel's rules (%s); it is ended", strerror(-r));
+        (void)kill(guard->judge, SIGKILL);
+    }
+    rv_closep(&guard->channel_fd);
+}
+
+static void on_judge_end(struct guard *guard)
+{
+    uint64_t now = guard->clock.boot_ns(NULL);
+    int status = 0;
+
+    if (waitpid(guard->judge, &status, 0) != guard->judge)
+        return;
+    guard->judge = 0;
+    rv_closep(&guard->judge_fd);
+    rv_closep(&guard->channel_fd);
+    if (guard->stopping)
+        return;
+
+    if (now - guard->judge_since_ns > HEALTHY_NS)
+        guard->pause_ms = 0;
+    if (WIFSIGNALED(status))
+        rv_error("the judge was killed by signal %d (%s); it starts again in %" PRIu64
+                 " ms; what happens until then waits in the ring",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)), guard->pause_ms);
+    else
+        rv_error("the judge ended with status %d; it starts again in %" PRIu64
+                 " ms; what happens until then waits in the ring",
+                 WEXITSTATUS(status), guard->pause_ms);
+    guard->judge_gone_ns = now;
+    guard->restart_at_ns = now + guard->pause_ms * RV_NS_PER_MS;
+    guard->pause_ms =
+        rv_min_u64(guard->pause_ms ? guard->pause_ms * 2 : 100, guard->config->restart_ms_max);
+}
+
+/* ---- The loop ---- */
+
+static int open_signals(struct guard *guard)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    guard->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return guard->signal_fd < 0 ? -errno : 0;
+}
+
+static void on_signal(struct guard *guard)
+{
+    struct signalfd_siginfo info;
+
+    if (read(guard->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        if (guard->judge)
+            (void)kill(guard->judge, SIGHUP);
+        return;
+    }
+    guard->stopping = true;
+}
+
+static int timeout_ms(const struct guard *guard)
+{
+    uint64_t now = guard->clock.boot_ns(NULL), at = 0;
+
+    if (!guard->judge)
+        at = guard->restart_at_ns;
+    else if (guard->scan_due)
+        at = guard->rescanned_ns + RESCAN_PAUSE_NS;
+    else
+        return -1;
+    return at <= now ? 0 : (int)rv_min_u64((at - now) / RV_NS_PER_MS + 1, 60000);
+}
+
+static void do_what_is_due(struct guard *guard)
+{
+    uint64_t now = guard->clock.boot_ns(NULL);
+
+    if (!guard->judge && now >= guard->restart_at_ns) {
+        int r = start_judge(guard);
+
+        if (r < 0) {
+            rv_error("cannot start the judge: %s; the next try is in a second", strerror(-r));
+            guard->restart_at_ns = now + RV_NS_PER_S;
+        }
+    }
+    if (guard->judge && guard->scan_due && now >= guard->rescanned_ns + RESCAN_PAUSE_NS) {
+        watch_reads(guard);
+        if (report_running(guard) < 0)
+            rv_closep(&guard->channel_fd);
+    }
+}
+
+static void run_loop(struct guard *guard)
+{
+    while (!guard->stopping) {
+        struct pollfd fds[] = {
+            { guard->signal_fd, POLLIN, 0 },
+            { guard->judge_fd, POLLIN, 0 },
+            { guard->channel_fd, POLLIN, 0 },
+            { rv_sensors_poll_fd(guard->sensors), POLLIN, 0 },
+        };
+
+        do_what_is_due(guard);
+        fds[1].fd = guard->judge_fd;
+        fds[2].fd = guard->channel_fd;
+        if (poll(fds, RV_COUNT(fds), timeout_ms(guard)) < 0 && errno != EINTR) {
+            rv_error("poll: %s; the agent stops", strerror(errno));
+            return;
+        }
+        if (fds[0].revents)
+            on_signal(guard);
+        if (fds[3].revents && rv_sensors_dispatch(guard->sensors) < 0)
+            rv_debug("reads of sensitive files could not be taken in");
+        if (fds[2].revents)
+            on_channel(guard);
+        if (fds[1].revents)
+            on_judge_end(guard);
+    }
+}
+
+/** Ask the judge to finish, and see to it that it does. */
+static void stop_judge(struct guard *guard)
+{
+    struct pollfd judge = { guard->judge_fd, POLLIN, 0 };
+
+    if (!guard->judge)
+        return;
+    if (guard->channel_fd < 0 ||
+        rv_channel_send(guard->channel_fd, RV_CHANNEL_STOP, rv_span(NULL, 0)) < 0 ||
+        poll(&judge, 1, STOP_WAIT_MS) <= 0) {
+        rv_warning("the judge does not stop by itself; it is ended");
+        (void)kill(guard->judge, SIGKILL);
+    }
+    on_judge_end(guard);
+}
+
+static void guard_done(struct guard *guard)
+{
+    stop_judge(guard);
+    rv_sensors_free(&guard->sensors);
+    if (guard->control_fd >= 0) {
+        RV_AUTO(rv_freep) char *path = NULL;
+
+        if (asprintf(&path, "%s/control.sock", guard->config->runtime_dir) < 0)
+            path = NULL;
+        if (path)
+            (void)unlink(path);
+    }
+    rv_closep(&guard->control_fd);
+    rv_closep(&guard->signal_fd);
+    rv_closep(&guard->lock_fd);
+}
+
+int rv_guard_main(const struct rv_agent_args *args)
+{
+    struct guard guard = {
+        .args = args,
+        .config = args->config,
+        .clock = rv_clock_system(),
+        .lock_fd = -1,
+        .signal_fd = -1,
+        .control_fd = -1,
+        .judge_fd = -1,
+        .channel_fd = -1,
+    };
+    int r;
+
+    rv_log_set_name("guard");
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    r = find_user(&guard);
+    if (r == 0)
+        r = make_dirs(&guard);
+    if (r == 0)
+        r = take_lock(&guard);
+    if (r == 0)
+        r = open_signals(&guard);
+    if (r == 0)
+        r = listen_control(&guard);
+    if (r == 0)
+        r = open_sensors(&guard);
+    if (r == 0)
+        run_loop(&guard);
+    guard.stopping = true;
+    guard_done(&guard);
+    return r < 0 ? 2 : 0;
+}

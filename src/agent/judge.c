@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The judge: everything that is worked out, in a process that can do nothing else. It opens what it
+ * needs while it still may, gives up every right, and then only reads rings and answers.
+ */
+#include "process.h"
+
+#include "agent/folder.h"
+#include "agent/pipeline.h"
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "channel.h"
+#include "control.h"
+#include "sandbox.h"
+#include "sensors/stream.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BASELINE_NAME   "baseline"
+#define BASELINE_MAX    ((size_t)64 * 1024 * 1024)
+#define KEY_NAME        "log.key"
+#define READ_AT_ONCE    4096U
+#define SAVE_SECONDS    300U
+#define RESCAN_PAUSE_NS (10 * RV_NS_PER_S)
+
+struct judge {
+    const struct rv_agent_config *config;
+    struct rv_clock clock;
+    int state_fd, log_fd;
+
+    struct rv_bundle *policy;
+    struct rv_pipeline *pipeline;
+    struct rv_signer *signer;
+    struct rv_audit *audit;
+    struct rv_stream *stream;
+    struct rv_control *control;
+
+    struct event_base *base;
+    struct event *ring_events[2], *drain, *channel_event, *audit_event, *tick, *hangup;
+    unsigned ticks;
+    uint64_t rescan_asked_ns;
+    bool sealed_told;
+};
+
+/* ---- Receipts ---- */
+
+static void log_receipt(struct judge *judge, const char *type, json_t *members)
+{
+    int r = members ? rv_audit_append_json(judge->audit, type, members, NULL, NULL, NULL) : -ENOMEM;
+
+    if (r < 0 && !judge->sealed_told) {
+        rv_error("the log takes no more entries (%s); watching goes on without it. Free the disk "
+                 "and restart the agent",
+                 strerror(-r));
+        judge->sealed_told = true;
+    }
+    json_decref(members);
+}
+
+static json_t *agent_members(const struct judge *judge)
+{
+    char digest[RV_SHA256_HEX_LEN + 1];
+
+    rv_sha256_hex(&judge->policy->digest, digest);
+    return json_pack("{ss ss ss ss ss}", "version", RV_VERSION, "mode",
+                     judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe", "policy_name",
+                     judge->policy->name, "policy_version", judge->policy->version, "policy",
+                     digest);
+}
+
+/** What each checkpoint of the log commits of the sensors: a gap can then be proved. */
+static int commit_sensors(void *context, json_t *entry)
+{
+    const struct judge *judge = context;
+    struct rv_stream_counts counts;
+    json_t *seqs = json_array();
+
+    if (!judge->stream)
+        return 0;
+    rv_stream_counts(judge->stream, &counts);
+    for (uint32_t cpu = 0; cpu < (uint32_t)sysconf(_SC_NPROCESSORS_CONF); cpu++)
+        json_array_append_new(seqs, json_integer((json_int_t)rv_stream_seq(judge->stream, cpu)));
+    return json_object_set_new(
+               entry, "sensors",
+               json_pack("{so sI sI sI}", "seq", seqs, "emitted", (json_int_t)counts.emitted,
+                         "lost", (json_int_t)counts.lost, "invalid", (json_int_t)counts.invalid)) <
+                   0
+               ? -ENOMEM
+               : 0;
+}
+
+/* ---- Events ---- */
+
+static void ask_rescan(struct judge *judge, uint64_t now)
+{
+    if (now - judge->rescan_asked_ns < RESCAN_PAUSE_NS)
+        return;
+    judge->rescan_asked_ns = now;
+    if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_RESCAN, rv_span(NULL, 0)) < 0)
+        rv_debug("the guard cannot be asked for the running processes");
+}
+
+static void on_loss(struct judge *judge, const struct rv_event_loss *loss, uint64_t now)
+{
+    struct rv_buf line = { 0 };
+    json_t *members = NULL;
+
+    rv_event_json(&line, &loss->header);
+    if (rv_json_parse(rv_buf_span(&line), &members, NULL) == 0)
+        log_receipt(judge, "loss", json_pack("{so}", "event", members));
+    rv_buf_done(&line);
+    ask_rescan(judge, now);
+}
+
+static int on_event(void *context, const struct rv_event *event)
+{
+    struct judge *judge = context;
+    struct rv_outcome outcome;
+    uint64_t now, latency;
+
+    rv_pipeline_put(judge->pipeline, event, &outcome);
+    if (event->type == RV_EVENT_LOSS)
+        on_loss(judge, (const void *)event, judge->clock.boot_ns(NULL));
+    if (!outcome.matters && !rv_control_watched(judge->control))
+        return 0;
+    now = judge->clock.boot_ns(NULL);
+    latency = now > event->time_boot_ns ? now - event->time_boot_ns : 1;
+    if (outcome.matters)
+        log_receipt(judge, "decision", rv_outcome_receipt(judge->pipeline, &outcome));
+    rv_control_publish(judge->control, judge->pipeline, &outcome, latency);
+    return 0;
+}
+
+/** Read what waits; if there may be more, come again at once, after the other descriptors. */
+static void on_rings(evutil_socket_t fd, short what, void *context)
+{
+    static const struct timeval at_once = { 0, 0 };
+    struct judge *judge = context;
+    struct rv_event_sink sink = { on_event, judge };
+    int timeout_ms;
+    int r;
+
+    (void)fd;
+    (void)what;
+    r = rv_stream_read(judge->stream, READ_AT_ONCE, judge->clock.boot_ns(NULL), &sink);
+    if (r < 0) {
+        rv_error("the ring from the kernel cannot be read (%s); the judge starts again",
+                 strerror(-r));
+        event_base_loopbreak(judge->base);
+        return;
+    }
+    timeout_ms = (unsigned)r >= READ_AT_ONCE ? 0 : rv_stream_timeout_ms(judge->stream);
+    if (timeout_ms == 0) {
+        event_add(judge->drain, &at_once);
+    } else if (timeout_ms > 0) {
+        struct timeval later = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+
+        event_add(judge->drain, &later);
+    }
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *context)
+{
+    static uint64_t buffer[RV_CHANNEL_PAYLOAD_MAX / sizeof(uint64_t)];
+    struct judge *judge = context;
+    const struct rv_event *event;
+    enum rv_channel_type type;
+    struct rv_span payload;
+    int r = rv_channel_receive(fd, buffer, &type, &payload);
+
+    (void)what;
+    if (r == -EAGAIN)
+        return;
+    if (r == 0 && type == RV_CHANNEL_EVENT) {
+        if (rv_event_check(payload, &event, NULL) == 0)
+            (void)on_event(judge, event);
+        return;
+    }
+    if (r == 0 && type == RV_CHANNEL_SCAN_DONE)
+        return;
+    event_base_loopbreak(judge->base); /* told to stop, or the guard is gone */
+}
+
+/* ---- Time ---- */
+
+static void save_baseline(struct judge *judge)
+{
+    struct rv_buf bytes = { 0 };
+    int r;
+
+    rv_pipeline_save(judge->pipeline, &bytes);
+    r = bytes.failed
+            ? -ENOMEM
+            : rv_write_file_atomic(judge->state_fd, BASELINE_NAME, bytes.data, bytes.len, 0600);
+    if (r < 0)
+        rv_warning("what was learnt of this host could not be saved: %s", strerror(-r));
+    rv_buf_done(&bytes);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct judge *judge = context;
+    int r = rv_audit_tick(judge->audit);
+
+    (void)fd;
+    (void)what;
+    if (r < 0 && !judge->sealed_told) {
+        rv_error("the log is sealed: %s; watching goes on without it", strerror(-r));
+        judge->sealed_told = true;
+    }
+    if (++judge->ticks % SAVE_SECONDS == 0)
+        save_baseline(judge);
+}
+
+static void on_audit(evutil_socket_t fd, short what, void *context)
+{
+    struct judge *judge = context;
+
+    (void)fd;
+    (void)what;
+    (void)rv_audit_dispatch(judge->audit);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+    rv_notice("the policy is read at start; restart the agent to take up a new one");
+}
+
+/* ---- Status ---- */
+
+static json_t *log_status(struct judge *judge)
+{
+    struct rv_audit_status status;
+
+    rv_audit_status(judge->audit, &status);
+    return json_pack("{ss sI sI sI}", "state",
+                     status.state == RV_AUDIT_WRITABLE ? "writable" : "sealed", "entries",
+                     (json_int_t)status.size, "durable", (json_int_t)status.durable, "published",
+                     (json_int_t)status.published);
+}
+
+static json_t *status_json(void *context)
+{
+    struct judge *judge = context;
+    struct rv_pipeline_counts counts;
+    struct rv_stream_counts stream;
+    json_t *types = json_object();
+
+    rv_pipeline_counts(judge->pipeline, &counts);
+    rv_stream_counts(judge->stream, &stream);
+    for (uint16_t type = 0; type < RV_EVENT_TYPE_END_; type++) {
+        if (counts.by_type[type] > 0)
+            json_object_set_new(types, rv_event_info(type)->name,
+                                json_integer((json_int_t)counts.by_type[type]));
+    }
+    return json_pack("{so sI sI sI sI sI sI sI sI sI so so}", "agent", agent_members(judge),
+                     "events", (json_int_t)counts.events, "decided", (json_int_t)counts.decided,
+                     "denied", (json_int_t)counts.denied, "reported", (json_int_t)counts.mattered,
+                     "repeated", (json_int_t)counts.repeated, "lost", (json_int_t)stream.lost,
+                     "live_processes", (json_int_t)counts.live_processes, "programs",
+                     (json_int_t)counts.programs, "state_bytes", (json_int_t)counts.memory_bytes,
+                     "by_type", types, "log", log_status(judge));
+}
+
+/* ---- Start ---- */
+
+static int open_state(struct judge *judge)
+{
+    judge->state_fd = open(judge->config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (judge->state_fd >= 0)
+        judge->log_fd = openat(judge->state_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (judge->state_fd < 0 || judge->log_fd < 0) {
+        rv_error("cannot open %s: %s", judge->config->state_dir, strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+/** Become nobody, in nowhere. */
+static int give_up_rights(const struct judge *judge)
+{
+    RV_AUTO(rv_freep) char *empty = NULL;
+    const struct passwd *user = getpwnam(judge->config->user);
+    int r;
+
+    if (!user)
+        user = getpwnam("nobody");
+    if (!user || asprintf(&empty, "%s/empty", judge->config->runtime_dir) < 0) {
+        empty = NULL;
+        return -ENOENT;
+    }
+    r = rv_sandbox_enter(empty, user->pw_uid, user->pw_gid);
+    if (r < 0)
+        rv_error("cannot give up the rights of root (%s); the judge does not run with them",
+                 strerror(-r));
+    return r;
+}
+
+static int open_signer(struct judge *judge)
+{
+    char host[128] = "host", origin[160];
+    int r = rv_signer_load(&judge->signer, judge->state_fd, KEY_NAME);
+
+    if (r == -ENOENT) {
+        (void)gethostname(host, sizeof(host) - 1);
+        (void)snprintf(origin, sizeof(origin), "%s/reeve", host);
+        r = rv_signer_generate(judge->state_fd, KEY_NAME, origin, RV_NOTE_ED25519);
+        if (r == 0)
+            r = rv_signer_load(&judge->signer, judge->state_fd, KEY_NAME);
+    }
+    if (r < 0)
+        rv_error("cannot use the log's key %s/" KEY_NAME ": %s", judge->config->state_dir,
+                 strerror(-r));
+    return r;
+}
+
+static int open_log(struct judge *judge)
+{
+    struct rv_audit_options options = {
+        .mode = RV_AUDIT_THREAD,
+        .signers = &judge->signer,
+        .signer_count = 1,
+        .clock = judge->clock,
+        .commit = commit_sensors,
+        .context = judge,
+    };
+    int r = open_signer(judge);
+
+    if (r < 0)
+        return r;
+    r = rv_audit_open(&judge->audit, judge->log_fd, &options);
+    if (r < 0)
+        rv_error("cannot open the log in %s/log: %s; 'reeve audit verify' says what is wrong",
+                 judge->config->state_dir, strerror(-r));
+    return r;
+}
+
+static int open_pipeline(struct judge *judge)
+{
+    struct rv_pipeline_options options = {
+        .program = judge->policy->program,
+        .entities = judge->policy->entities,
+        .policy_digest = judge->policy->digest,
+        .processes_max = (uint32_t)judge->config->processes_max,
+        .risk_min = (uint32_t)judge->config->risk_min,
+        .mode = judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe",
+        .learning = judge->config->learn ? RV_LEARN_ON : RV_LEARN_OFF,
+        .unix_offset_ns = (int64_t)(judge->clock.unix_ns(NULL) - judge->clock.boot_ns(NULL)),
+    };
+    RV_AUTO(rv_freep) char *bytes = NULL;
+    const char *why = "";
+    size_t len = 0;
+    int r = rv_pipeline_new(&judge->pipeline, &options);
+
+    if (r < 0)
+        return r;
+    r = rv_read_file(judge->state_fd, BASELINE_NAME, BASELINE_MAX, &bytes, &len);
+    if (r == -ENOENT)
+        return 0;
+    if (r == 0)
+        r = rv_pipeline_load(judge->pipeline, rv_span(bytes, len), &why);
+    if (r < 0)
+        rv_warning("what was learnt before is not used (%s%s%s); learning starts anew",
+                   strerror(-r), why[0] ? ": " : "", why);
+    return 0;
+}
+
+/** The guard's first words: how large the rings are. */
+static int open_stream(struct judge *judge)
+{
+    static uint64_t buffer[RV_CHANNEL_PAYLOAD_MAX / sizeof(uint64_t)];
+    struct rv_sensors_fds fds;
+    enum rv_channel_type type;
+    struct rv_span payload;
+    int r = rv_channel_receive(RV_JUDGE_FD_CHANNEL, buffer, &type, &payload);
+
+    if (r < 0)
+        return r;
+    if (type != RV_CHANNEL_SENSORS || payload.len != sizeof(fds))
+        return -EBADMSG;
+    memcpy(&fds, payload.data, sizeof(fds));
+    fds.fd[RV_SENSORS_FD_RING] = RV_JUDGE_FD_RING;
+    fds.fd[RV_SENSORS_FD_URGENT] = RV_JUDGE_FD_URGENT;
+    fds.fd[RV_SENSORS_FD_COUNTERS] = RV_JUDGE_FD_COUNTERS;
+    r = rv_stream_open(&judge->stream, &fds);
+    if (r < 0)
+        rv_error("cannot map the rings from the kernel: %s", strerror(-r));
+    return r;
+}
+
+static int open_loop(struct judge *judge)
+{
+    struct rv_control_ops ops = { status_json, judge };
+    struct timeval second = { 1, 0 };
+    int r;
+
+    judge->base = event_base_new();
+    if (!judge->base)
+        return -ENOMEM;
+    r = rv_control_new(&judge->control, judge->base, RV_JUDGE_FD_CONTROL, &ops);
+    if (r < 0)
+        return r;
+    judge->ring_events[0] =
+        event_new(judge->base, RV_JUDGE_FD_RING, EV_READ | EV_PERSIST, on_rings, judge);
+    judge->ring_events[1] =
+        event_new(judge->base, RV_JUDGE_FD_URGENT, EV_READ | EV_PERSIST, on_rings, judge);
+    judge->drain = event_new(judge->base, -1, 0, on_rings, judge);
+    judge->channel_event =
+        event_new(judge->base, RV_JUDGE_FD_CHANNEL, EV_READ | EV_PERSIST, on_channel, judge);
+    judge->audit_event =
+        event_new(judge->base, rv_audit_fd(judge->audit), EV_READ | EV_PERSIST, on_audit, judge);
+    judge->tick = event_new(judge->base, -1, EV_PERSIST, on_tick, judge);
+    judge->hangup = evsignal_new(judge->base, SIGHUP, on_hangup, judge);
+    if (!judge->ring_events[0] || !judge->ring_events[1] || !judge->drain ||
+        !judge->channel_event || !judge->audit_event || !judge->tick || !judge->hangup)
+        return -ENOMEM;
+    event_add(judge->ring_events[0], NULL);
+    event_add(judge->ring_events[1], NULL);
+    event_add(judge->channel_event, NULL);
+    event_add(judge->audit_event, NULL);
+    event_add(judge->hangup, NULL);
+    event_add(judge->tick, &second);
+    return 0;
+}
+
+static int open_all(struct judge *judge)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf why = { 0 };
+    int r;
+
+    r = rv_bundle_open_folder(&judge->policy, judge->config->policy, &why);
+    if (r < 0) {
+        rv_error("the policy in %s is not used: %s", judge->config->policy, why.data);
+        return r;
+    }
+    r = open_state(judge);
+    if (r == 0)
+        r = give_up_rights(judge);
+    /* The guard's death is ours; only now, since a change of user forgets it. */
+    if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        r = -errno;
+    if (r == 0)
+        r = open_log(judge);
+    if (r == 0)
+        r = open_pipeline(judge);
+    if (r == 0)
+        r = open_stream(judge);
+    if (r == 0)
+        r = open_loop(judge);
+    if (r == 0)
+        r = rv_sandbox_filter();
+    return r;
+}
+
+static void judge_done(struct judge *judge)
+{
+    struct event *events[] = { judge->ring_events[0], judge->ring_events[1], judge->drain,
+                               judge->channel_event,  judge->audit_event,    judge->tick,
+                               judge->hangup };
+
+    for (size_t i = 0; i < RV_COUNT(events); i++) {
+        if (events[i])
+            event_free(events[i]);
+    }
+    rv_control_free(&judge->control);
+    if (judge->base)
+        event_base_free(judge->base);
+    rv_audit_free(&judge->audit);
+    rv_signer_free(&judge->signer);
+    rv_stream_free(&judge->stream);
+    rv_pipeline_free(&judge->pipeline);
+    rv_bundle_free(&judge->policy);
+    rv_closep(&judge->log_fd);
+    rv_closep(&judge->state_fd);
+}
+
+static void run(struct judge *judge)
+{
+    log_receipt(judge, "agent.start", agent_members(judge));
+    if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_READY, rv_span(NULL, 0)) < 0)
+        return;
+    event_base_dispatch(judge->base);
+    save_baseline(judge);
+    log_receipt(judge, "agent.stop", agent_members(judge));
+    if (rv_audit_publish_committed(judge->audit) < 0)
+        rv_warning("the last checkpoint of the log could not be published; the next start does it");
+}
+
+int rv_judge_main(const struct rv_agent_args *args)
+{
+    struct judge judge = {
+        .config = args->config,
+        .clock = rv_clock_system(),
+        .state_fd = -1,
+        .log_fd = -1,
+    };
+    int r;
+
+    rv_log_set_name("judge");
+    r = open_all(&judge);
+    if (r == 0)
+        run(&judge);
+    judge_done(&judge);
+    return r < 0 ? 2 : 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reeve status: is the agent well, what has it seen, what was lost. */
+#include "client.h"
+#include "command.h"
+
+#include "base/options.h"
+
+#include <inttypes.h>
+
+static bool help, json;
+static const char *socket_path;
+
+static const struct rv_option options[] = {
+    { RV_OPTION_FLAG, 'j', "json", NULL, "print the answer as JSON", &json, 0, 0 },
+    { RV_OPTION_STRING, 's', "socket", "PATH", "the agent's control socket", &socket_path, 0, 0 },
+    { RV_OPTION_FLAG, 'h', "help", NULL, "this text", &help, 0, 0 },
+    { 0 },
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(object, key));
+}
+
+static void print(const json_t *status)
+{
+    const json_t *agent = json_object_get(status, "agent");
+    const json_t *log = json_object_get(status, "log");
+    const json_t *count;
+    const char *name;
+
+    printf("reeve %s, mode %s, policy %s %s\n", text_of(agent, "version"), text_of(agent, "mode"),
+           text_of(agent, "policy_name"), text_of(agent, "policy_version"));
+    printf("events      %" PRId64 ", lost %" PRId64 "\n", number_of(status, "events"),
+           number_of(status, "lost"));
+    printf("decisions   %" PRId64 ", forbidden %" PRId64 ", reported %" PRId64
+           ", repeated ones left out %" PRId64 "\n",
+           number_of(status, "decided"), number_of(status, "denied"), number_of(status, "reported"),
+           number_of(status, "repeated"));
+    printf("host        %" PRId64 " live processes, %" PRId64 " programs, %.1f MiB of state\n",
+           number_of(status, "live_processes"), number_of(status, "programs"),
+           (double)number_of(status, "state_bytes") / (1024 * 1024));
+    printf("log         %s, %" PRId64 " entries, %" PRId64 " published\n", text_of(log, "state"),
+           number_of(log, "entries"), number_of(log, "published"));
+    json_object_foreach(json_object_get(status, "by_type"), name, count)
+        printf("  %-16s %" PRId64 "\n", name, (int64_t)json_integer_value(count));
+}
+
+int cmd_status(int argc, char **argv)
+{
+    RV_AUTO(rv_client_free) struct rv_client *client = NULL;
+    RV_AUTO(rv_json_freep) json_t *request = json_pack("{ss}", "request", "status");
+    RV_AUTO(rv_json_freep) json_t *status = NULL;
+    const char *text = NULL;
+    int operands;
+
+    if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
+        return RV_EXIT_ERROR;
+    if (help) {
+        printf("usage: reeve status [OPTION...]\n\n");
+        rv_options_help(options, stdout);
+        return RV_EXIT_YES;
+    }
+    if (!request || rv_client_open(&client, socket_path, request) < 0)
+        return RV_EXIT_ERROR;
+    if (rv_client_next(client, &status, &text) < 0) {
+        fprintf(stderr, "the agent ended before it answered\n");
+        return RV_EXIT_ERROR;
+    }
+    if (json)
+        puts(text);
+    else
+        print(status);
+    return RV_EXIT_YES;
+}
