@@ -115,7 +115,7 @@ void rv_edges_restore(struct rv_edges *edges, uint64_t slot)
 uint32_t rv_edge_rarity_q4(struct rv_edge_seen seen, uint32_t prior_q4)
 {
     uint32_t top = rv_core_log2_q8(seen.total + 2);
-    uint32_t below = rv_core_log2_q8(seen.count ? seen.count : seen.distinct + 1);
+    uint32_t below = rv_core_log2_q8(rv_max_u64(seen.count, (uint64_t)seen.distinct + 1));
     uint32_t bits_q4 = (top > below ? top - below : 0) >> 4;
     uint32_t own = (uint32_t)rv_min_u64(seen.total, PRIOR_WEIGHT);
 

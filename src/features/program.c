@@ -126,9 +126,19 @@ static size_t without_version(const char *name, size_t len)
     return len;
 }
 
+/* Cross tools carry their target: x86_64-linux-gnu-gcc-12 is gcc-12. */
+static struct rv_span without_target(struct rv_span name)
+{
+    static const char marks[] = "-linux-gnu-";
+    const uint8_t *mark = name.len ? memmem(name.data, name.len, marks, sizeof(marks) - 1) : NULL;
+    size_t skip = mark ? (size_t)(mark - name.data) + sizeof(marks) - 1 : 0;
+
+    return rv_span(name.data + skip, name.len - skip);
+}
+
 enum rv_program_kind rv_program_kind(struct rv_span path)
 {
-    struct rv_span last = last_component(path);
+    struct rv_span last = without_target(last_component(path));
     char name[64];
     size_t len = rv_min_u64(last.len, sizeof(name));
     enum rv_program_kind kind;
@@ -162,12 +172,13 @@ enum rv_path_class rv_path_class(struct rv_span path)
         { "/sbin/", RV_PATH_SYSTEM },      { "/lib/", RV_PATH_SYSTEM },
         { "/lib64/", RV_PATH_SYSTEM },     { "/snap/", RV_PATH_SYSTEM },
         { "/nix/store/", RV_PATH_SYSTEM }, { "/tmp/", RV_PATH_SCRATCH },
-        { "/var/tmp/", RV_PATH_SCRATCH },  { "/dev/", RV_PATH_SCRATCH },
-        { "/run/", RV_PATH_SCRATCH },      { "/var/run/", RV_PATH_SCRATCH },
-        { "/proc/", RV_PATH_SCRATCH },     { "/memfd:", RV_PATH_MEMORY },
-        { "memfd:", RV_PATH_MEMORY },      { "/var/", RV_PATH_VAR },
-        { "/srv/", RV_PATH_VAR },          { "/home/", RV_PATH_HOME },
-        { "/root/", RV_PATH_HOME },        { "/", RV_PATH_ELSEWHERE },
+        { "/var/tmp/", RV_PATH_SCRATCH },  { "/dev/fd/", RV_PATH_UNKNOWN },
+        { "/dev/", RV_PATH_SCRATCH },      { "/run/", RV_PATH_SCRATCH },
+        { "/var/run/", RV_PATH_SCRATCH },  { "/proc/", RV_PATH_SCRATCH },
+        { "/memfd:", RV_PATH_MEMORY },     { "memfd:", RV_PATH_MEMORY },
+        { "/var/", RV_PATH_VAR },          { "/srv/", RV_PATH_VAR },
+        { "/home/", RV_PATH_HOME },        { "/root/", RV_PATH_HOME },
+        { "/", RV_PATH_ELSEWHERE },
     };
 
     for (size_t i = 0; i < RV_COUNT(places); i++) {

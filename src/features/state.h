@@ -55,14 +55,15 @@ struct rv_identity {
     uint32_t runs_q4;
     uint16_t argv_len, argv_rarity, parent_rarity, grandparent_rarity;
     uint8_t file_age, argv_entropy, argv_meta, argv_b64_run, argv_net;
-    uint8_t parent_kind;
+    uint8_t parent_kind, parent_connects;
     uint8_t hidden;
 };
 
 /* What lies above a process, itself not included. */
 struct rv_ancestry {
     uint8_t depth, interpreters;
-    bool scratch, package;
+    uint8_t scratch; /* generations for which an ancestor in a scratch folder still counts */
+    bool package;
 };
 
 /* Counts that the judge alone keeps; they saturate at 65535. */

@@ -6,13 +6,14 @@
 
 #include <sys/socket.h>
 
-#define ROLL_NS      (600 * RV_NS_PER_S) /* a long-lived process tells its program's usual values */
-#define RESCORE_NS   RV_NS_PER_S         /* any event is worth a verdict after that long without */
-#define WEEK_S       604800U
-#define MATURE_EDGES 8U /* sightings of a subject before something new to it counts */
-#define MATURE_KINDS 32U
-#define PRIOR_Q4     16U /* rarity of what nothing is known about: one bit */
-#define EXT_COMMON   3U  /* sightings after which this host knows an extension */
+#define ROLL_NS             (600 * RV_NS_PER_S) /* a long-lived process tells its program's usual values */
+#define RESCORE_NS          RV_NS_PER_S /* any event is worth a verdict after that long without */
+#define WEEK_S              604800U
+#define MATURE_EDGES        8U /* sightings of a subject before something new to it counts */
+#define MATURE_KINDS        32U
+#define PRIOR_Q4            16U /* rarity of what nothing is known about: one bit */
+#define SCRATCH_GENERATIONS 3
+#define EXT_COMMON          3U /* sightings after which this host knows an extension */
 
 /* One event on its way through. */
 struct step {
@@ -169,6 +170,7 @@ static void inherit(struct rv_features *features, struct rv_process_slot *child,
     rv_process_set_workload(features, child, parent->workload);
     child->identity = parent->identity;
     child->identity.parent_rarity = child->identity.grandparent_rarity = 0;
+    child->identity.parent_connects = 0;
     child->identity.parent_kind = (uint8_t)kind;
     child->starter_kind = parent->starter_kind;
     child->grandstarter_kind = parent->grandstarter_kind;
@@ -199,8 +201,11 @@ static void descend(struct rv_process_slot *child, const struct rv_process_slot 
     child->ancestry.depth = (uint8_t)rv_min_u64(parent->ancestry.depth + 1U, 255);
     child->ancestry.interpreters =
         (uint8_t)rv_min_u64((unsigned)parent->ancestry.interpreters + interprets, 255);
-    child->ancestry.scratch |= parent->pub.program->path_class >= RV_PATH_SCRATCH ||
-                               (parent->pub.exec_flags & (RV_EXEC_F_MEMFD | RV_EXEC_F_DELETED));
+    if (child->ancestry.scratch > 0)
+        child->ancestry.scratch--;
+    if (parent->pub.program->path_class >= RV_PATH_SCRATCH ||
+        (parent->pub.exec_flags & (RV_EXEC_F_MEMFD | RV_EXEC_F_DELETED)))
+        child->ancestry.scratch = SCRATCH_GENERATIONS;
     child->ancestry.package |= kind == RV_KIND_PACKAGE;
     child->pub.remote_session |= parent->pub.remote_session;
     child->pub.tainted |= parent->pub.tainted;
@@ -335,6 +340,8 @@ static void note_descent(struct step *step, struct rv_process_slot *parent,
     struct rv_edge_seen seen;
 
     slot->identity.parent_kind = (uint8_t)parent_kind;
+    slot->identity.parent_connects =
+        parent ? (uint8_t)rv_min_u64(parent->core.counts[RV_ACTION_CONNECT], 255) : 0;
     slot->identity.parent_rarity = slot->identity.grandparent_rarity = 0;
     if (slot->parent_subject == 0 || slot->subject == 0)
         return;

@@ -43,7 +43,7 @@ static void fill_program(const struct rv_features *features, const struct rv_pro
     value[RV_FEATURE_EXE_FILELESS] =
         (pub->exec_flags & (RV_EXEC_F_MEMFD | RV_EXEC_F_DELETED)) != 0 ||
         pub->program->path_class == RV_PATH_MEMORY;
-    value[RV_FEATURE_EXE_SCRIPT] = (pub->exec_flags & RV_EXEC_F_SCRIPT) != 0;
+    value[RV_FEATURE_PARENT_CONNECTS] = identity->parent_connects;
     value[RV_FEATURE_EXE_PRELOAD] = (pub->exec_flags & RV_EXEC_F_PRELOAD) != 0;
     value[RV_FEATURE_EXE_KIND] = (int32_t)pub->program->kind;
     value[RV_FEATURE_EXE_HIDDEN] = identity->hidden;
@@ -87,7 +87,7 @@ static void fill_descent(const struct rv_process_slot *slot, uint64_t now_ns, in
     value[RV_FEATURE_GRANDPARENT_RARITY] = slot->identity.grandparent_rarity;
     value[RV_FEATURE_PARENT_KIND] = slot->identity.parent_kind;
     value[RV_FEATURE_ANC_INTERPRETERS] = slot->ancestry.interpreters;
-    value[RV_FEATURE_ANC_SCRATCH] = slot->ancestry.scratch;
+    value[RV_FEATURE_ANC_SCRATCH] = slot->ancestry.scratch > 0;
     value[RV_FEATURE_SINCE_FORK] = seconds_since(pub->fork_boot_ns, now_ns);
     value[RV_FEATURE_SINCE_EXEC] = seconds_since(exec_ns, now_ns);
     value[RV_FEATURE_TTY] = pub->tty != 0;

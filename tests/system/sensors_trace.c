@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sensors_trace: events as they come, one JSON object a line. For developers.
- *   sensors_trace [-c CGROUP_DIR] [-w PATH]... [-s] [-q] [-t SECONDS] [-- COMMAND...]
+ *   sensors_trace [-c CGROUP_DIR] [-w PATH]... [-s] [-q] [-t SECONDS] [-o FILE] [-- COMMAND...]
  * -c only this cgroup (v2) and below; -w report opens of PATH; -s scan running processes first;
- * -q only the counts at the end; -d deep watching of the -c cgroup; -m run time of each program;
- * -p only try each hook and say what works.
+ * -o record into FILE too; -q only the counts at the end; -d deep watching of the -c cgroup;
+ * -m run time of each program; -p only try each hook and say what works.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "event/segment.h"
 #include "sensors/stream.h"
 
 struct trace {
@@ -23,6 +24,7 @@ struct trace {
     struct rv_stream *stream;
     struct rv_sensors_fds fds;
     struct rv_buf line;
+    struct rv_segment_writer *segment;
     const char *watch[64];
     size_t watch_count;
     uint64_t cgroup;
@@ -43,6 +45,12 @@ static int put(void *context, const struct rv_event *event)
 {
     struct trace *trace = context;
 
+    if (trace->segment) {
+        int r = rv_segment_put(trace->segment, event);
+
+        if (r < 0)
+            return r;
+    }
     if (trace->quiet)
         return 0;
     rv_buf_clear(&trace->line);
@@ -56,6 +64,15 @@ static uint64_t boot_ns(void)
     struct rv_clock clock = rv_clock_system();
 
     return clock.boot_ns(clock.context);
+}
+
+static int record(struct trace *trace, const char *path)
+{
+    struct rv_clock clock = rv_clock_system();
+    struct rv_segment_head head = { .created_unix_ns = clock.unix_ns(clock.context) };
+
+    head.unix_offset_ns = head.created_unix_ns - clock.boot_ns(clock.context);
+    return rv_segment_create(&trace->segment, AT_FDCWD, path, &head);
 }
 
 /** One look at everything, then wait for more. */
@@ -137,13 +154,15 @@ static int parse(struct trace *trace, int argc, char **argv)
     struct stat status;
     int option;
 
-    while ((option = getopt(argc, argv, "+c:w:t:sqdmp")) >= 0) {
+    while ((option = getopt(argc, argv, "+c:w:t:o:sqdmp")) >= 0) {
         if (option == 'c' && stat(optarg, &status) == 0)
             trace->cgroup = status.st_ino;
         else if (option == 'w' && trace->watch_count < RV_COUNT(trace->watch))
             trace->watch[trace->watch_count++] = optarg;
         else if (option == 't')
             trace->seconds = (int)strtol(optarg, NULL, 10);
+        else if (option == 'o' && record(trace, optarg) == 0)
+            continue;
         else if (option == 's')
             trace->scan = true;
         else if (option == 'q')
@@ -218,6 +237,7 @@ int main(int argc, char **argv)
         r = run(&trace);
     if (trace.stream)
         report(&trace);
+    rv_segment_writer_free(&trace.segment);
     rv_stream_free(&trace.stream);
     rv_sensors_free(&trace.sensors);
     rv_buf_done(&trace.line);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in model: rows of steps, and pairs. docs/adr/0005-baseline.md says where points come
- * from. */
+/* The built-in model: rows of steps, and conjunctions. docs/adr/0005-baseline.md says where points
+ * come from. */
 #include "models/baseline.h"
 
 #include "features/program.h"
@@ -28,7 +28,7 @@ static const struct row rows[] = {
     { RV_FEATURE_EXE_WRITABLE, { { 1, 8 } } },
     { RV_FEATURE_EXE_FILELESS, { { 1, 24 } } },
     { RV_FEATURE_EXE_PRELOAD, { { 1, 6 } } },
-    { RV_FEATURE_EXE_HIDDEN, { { 1, 6 } } },
+    { RV_FEATURE_EXE_HIDDEN, { { 1, 2 } } },
     { RV_FEATURE_ARGV_LEN, { { 512, 1 }, { 2048, 3 } } },
     { RV_FEATURE_ARGV_ENTROPY, { { 84, 2 } } },
     { RV_FEATURE_ARGV_META, { { 3, 2 }, { 8, 4 } } },
@@ -78,76 +78,97 @@ static const struct row rows[] = {
     { RV_FEATURE_EXCESS_CONNECTS, { { BITS(2), 4 }, { BITS(4), 8 } } },
 };
 
-/* Two features, each within a range, both ends included. */
-struct pair {
-    enum rv_feature a, b;
-    int32_t a_min, a_max, b_min, b_max;
-    int32_t quarters; /* may be negative: what explains the other feature away */
+/* A feature within a range, both ends included. */
+struct condition {
+    enum rv_feature feature;
+    int32_t min, max;
+};
+
+/* Two or three conditions that mean more together than each alone. */
+#define CONDITIONS_MAX 3
+struct conjunction {
+    int32_t quarters; /* may be negative: what explains the other features away */
+    struct condition conditions[CONDITIONS_MAX]; /* max 0 ends them */
 };
 
 #define ANY INT32_MAX
-#define KIND_WITH(kind, feature, from, quarters)                                                   \
+#define AT_LEAST(feature, from)                                                                    \
     {                                                                                              \
-        RV_FEATURE_EXE_KIND, RV_FEATURE_##feature, RV_KIND_##kind, RV_KIND_##kind, from, ANY,      \
-            quarters                                                                               \
+        RV_FEATURE_##feature, from, ANY                                                            \
+    }
+#define BETWEEN(feature, from, to)                                                                 \
+    {                                                                                              \
+        RV_FEATURE_##feature, from, to                                                             \
+    }
+#define KIND(kind)                                                                                 \
+    {                                                                                              \
+        RV_FEATURE_EXE_KIND, RV_KIND_##kind, RV_KIND_##kind                                        \
+    }
+#define PARENT(kind)                                                                               \
+    {                                                                                              \
+        RV_FEATURE_PARENT_KIND, RV_KIND_##kind, RV_KIND_##kind                                     \
     }
 
-static const struct pair pairs[] = {
+static const struct conjunction conjunctions[] = {
     /* Below a network server */
-    KIND_WITH(SHELL, ANC_SERVER, 1, 8),
-    KIND_WITH(RECON, ANC_SERVER, 1, 24),
-    KIND_WITH(TRANSFER, ANC_SERVER, 1, 20),
-    KIND_WITH(LANGUAGE, ANC_SERVER, 1, 2),
-    KIND_WITH(FILES, ANC_SERVER, 1, 4),
-    KIND_WITH(BUILD, ANC_SERVER, 1, 8),
-    KIND_WITH(ADMIN, ANC_SERVER, 1, 12),
-    KIND_WITH(DEBUG, ANC_SERVER, 1, 16),
-    { RV_FEATURE_EXE_PATH_CLASS, RV_FEATURE_ANC_SERVER, RV_PATH_SCRATCH, ANY, 1, ANY, 12 },
-    { RV_FEATURE_WATCHED_READS, RV_FEATURE_ANC_SERVER, 1, ANY, 1, ANY, 12 },
-    { RV_FEATURE_PARENT_RARITY, RV_FEATURE_ANC_SERVER, BITS(6), ANY, 1, ANY, 12 },
-    { RV_FEATURE_GRANDPARENT_RARITY, RV_FEATURE_ANC_SERVER, BITS(6), ANY, 1, ANY, 16 },
+    { 8, { KIND(SHELL), AT_LEAST(ANC_SERVER, 1) } },
+    { 24, { KIND(RECON), AT_LEAST(ANC_SERVER, 1) } },
+    { 20, { KIND(TRANSFER), AT_LEAST(ANC_SERVER, 1) } },
+    { 2, { KIND(LANGUAGE), AT_LEAST(ANC_SERVER, 1) } },
+    { 4, { KIND(FILES), AT_LEAST(ANC_SERVER, 1) } },
+    { 8, { KIND(BUILD), AT_LEAST(ANC_SERVER, 1) } },
+    { 12, { KIND(ADMIN), AT_LEAST(ANC_SERVER, 1) } },
+    { 16, { KIND(DEBUG), AT_LEAST(ANC_SERVER, 1) } },
+    { 12, { AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH), AT_LEAST(ANC_SERVER, 1) } },
+    { 12, { AT_LEAST(WATCHED_READS, 1), AT_LEAST(ANC_SERVER, 1) } },
+    { 12, { AT_LEAST(PARENT_RARITY, BITS(6)), AT_LEAST(ANC_SERVER, 1) } },
+    { 16, { AT_LEAST(GRANDPARENT_RARITY, BITS(6)), AT_LEAST(ANC_SERVER, 1) } },
     /* Who talks to the network */
-    KIND_WITH(SHELL, CONNECTS, 1, 40),
-    KIND_WITH(SHELL, BINDS, 1, 40),
-    { RV_FEATURE_EXE_PATH_CLASS, RV_FEATURE_CONNECTS, RV_PATH_SCRATCH, ANY, 1, ANY, 16 },
-    { RV_FEATURE_EXE_PATH_CLASS, RV_FEATURE_BINDS, RV_PATH_SCRATCH, ANY, 1, ANY, 8 },
-    { RV_FEATURE_EXE_FILELESS, RV_FEATURE_CONNECTS, 1, 1, 1, ANY, 16 },
-    { RV_FEATURE_EXE_HIDDEN, RV_FEATURE_CONNECTS, 1, 1, 1, ANY, 6 },
-    { RV_FEATURE_BEACON, RV_FEATURE_CONNECTS, 0, 2, 8, ANY, 6 },
-    { RV_FEATURE_ARGV_B64_RUN, RV_FEATURE_ARGV_META, 40, ANY, 2, ANY, 8 },
-    { RV_FEATURE_ARGV_NET, RV_FEATURE_ARGV_META, 1, ANY, 3, ANY, 6 },
+    { 40, { KIND(SHELL), AT_LEAST(CONNECTS, 1) } },
+    { 40, { KIND(SHELL), AT_LEAST(BINDS, 1) } },
+    { 8, { KIND(SHELL), AT_LEAST(PARENT_CONNECTS, 1) } },
+    { 32, { KIND(SHELL), AT_LEAST(PARENT_CONNECTS, 1), BETWEEN(ARGV_LEN, 1, 12) } },
+    { 16, { AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH), AT_LEAST(CONNECTS, 1) } },
+    { 8, { AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH), AT_LEAST(BINDS, 1) } },
+    { 16, { AT_LEAST(EXE_FILELESS, 1), AT_LEAST(CONNECTS, 1) } },
+    { 8, { AT_LEAST(EXE_HIDDEN, 1), AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH) } },
+    { 6, { BETWEEN(BEACON, 0, 2), AT_LEAST(CONNECTS, 8) } },
+    { 8, { AT_LEAST(ARGV_B64_RUN, 40), AT_LEAST(ARGV_META, 2) } },
+    { 6, { AT_LEAST(ARGV_NET, 1), AT_LEAST(ARGV_META, 3) } },
     /* A program that nobody knows yet, from where programs do not come from */
-    { RV_FEATURE_EXE_RUNS, RV_FEATURE_EXE_PATH_CLASS, 0, 15, RV_PATH_HOME, RV_PATH_ELSEWHERE, 4 },
-    { RV_FEATURE_EXE_RUNS, RV_FEATURE_EXE_PATH_CLASS, 0, 15, RV_PATH_SCRATCH, ANY, 8 },
-    { RV_FEATURE_EXE_FILE_AGE, RV_FEATURE_EXE_PATH_CLASS, 0, 7, RV_PATH_SCRATCH, ANY, 6 },
+    { 4, { BETWEEN(EXE_RUNS, 0, 15), BETWEEN(EXE_PATH_CLASS, RV_PATH_HOME, RV_PATH_ELSEWHERE) } },
+    { 8, { BETWEEN(EXE_RUNS, 0, 15), AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH) } },
+    { 6, { BETWEEN(EXE_FILE_AGE, 0, 7), AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH) } },
     /* Files rewritten and renamed, many of them */
-    { RV_FEATURE_FOREIGN_WRITES, RV_FEATURE_EXT_CHANGES, 16, ANY, 16, ANY, 16 },
-    { RV_FEATURE_REPLACED, RV_FEATURE_STRANGE_EXT, 8, ANY, 8, ANY, 12 },
-    { RV_FEATURE_EXT_CHANGES, RV_FEATURE_STRANGE_EXT, 8, ANY, 8, ANY, 12 },
-    { RV_FEATURE_RANDOM_WRITES, RV_FEATURE_FOREIGN_WRITES, 4, ANY, 16, ANY, 12 },
-    KIND_WITH(ARCHIVE, REPLACED, 8, -4),
-    KIND_WITH(ARCHIVE, EXT_CHANGES, 8, -4),
+    { 16, { AT_LEAST(FOREIGN_WRITES, 16), AT_LEAST(EXT_CHANGES, 16) } },
+    { 12, { AT_LEAST(REPLACED, 8), AT_LEAST(STRANGE_EXT, 8) } },
+    { 12, { AT_LEAST(EXT_CHANGES, 8), AT_LEAST(STRANGE_EXT, 8) } },
+    { 12, { AT_LEAST(RANDOM_WRITES, 4), AT_LEAST(FOREIGN_WRITES, 16) } },
+    { -4, { KIND(ARCHIVE), AT_LEAST(REPLACED, 8) } },
+    { -4, { KIND(ARCHIVE), AT_LEAST(EXT_CHANGES, 8) } },
     /* What explains itself */
-    KIND_WITH(DEBUG, PTRACES, 1, -10),
-    KIND_WITH(LOGIN, WATCHED_READS, 1, -4),
-    KIND_WITH(LOGIN, CAPS_GAINED, 1, -4),
-    KIND_WITH(LOGIN, SIGNALS, 1, -1),
-    KIND_WITH(SERVICE, SIGNALS, 1, -1),
-    KIND_WITH(SERVICE, MOUNTS, 1, -2),
-    KIND_WITH(SERVICE, NAMESPACES, 1, -2),
-    KIND_WITH(ADMIN, MOUNTS, 1, -2),
-    KIND_WITH(LANGUAGE, MEMORY_EXECS, 1, -3),
-    KIND_WITH(DESKTOP, MEMORY_EXECS, 1, -4),
-    KIND_WITH(MONITOR, LOG_WIPES, 1, -8),
-    KIND_WITH(SERVICE, LOG_WIPES, 1, -4),
-    KIND_WITH(PACKAGE, PERSIST_WRITES, 1, -12),
-    KIND_WITH(ADMIN, PERSIST_WRITES, 1, -6),
-    KIND_WITH(SERVICE, PERSIST_WRITES, 1, -8),
-    KIND_WITH(PACKAGE, LOG_WIPES, 1, -6),
-    { RV_FEATURE_ANC_PACKAGE, RV_FEATURE_PERSIST_WRITES, 1, 1, 1, ANY, -10 },
-    { RV_FEATURE_ANC_PACKAGE, RV_FEATURE_EXE_PATH_CLASS, 1, 1, RV_PATH_SCRATCH, ANY, -8 },
-    { RV_FEATURE_PARENT_KIND, RV_FEATURE_EXE_PATH_CLASS, RV_KIND_BUILD, RV_KIND_BUILD,
-      RV_PATH_SCRATCH, RV_PATH_SCRATCH, -8 },
+    { -10, { KIND(DEBUG), AT_LEAST(PTRACES, 1) } },
+    { -4, { KIND(LOGIN), AT_LEAST(WATCHED_READS, 1) } },
+    { -4, { KIND(LOGIN), AT_LEAST(CAPS_GAINED, 1) } },
+    { -1, { KIND(LOGIN), AT_LEAST(SIGNALS, 1) } },
+    { -1, { KIND(SERVICE), AT_LEAST(SIGNALS, 1) } },
+    { -2, { KIND(SERVICE), AT_LEAST(MOUNTS, 1) } },
+    { -2, { KIND(SERVICE), AT_LEAST(NAMESPACES, 1) } },
+    { -2, { KIND(ADMIN), AT_LEAST(MOUNTS, 1) } },
+    { -3, { KIND(LANGUAGE), AT_LEAST(MEMORY_EXECS, 1) } },
+    { -4, { KIND(DESKTOP), AT_LEAST(MEMORY_EXECS, 1) } },
+    { -8, { KIND(MONITOR), AT_LEAST(LOG_WIPES, 1) } },
+    { -4, { KIND(SERVICE), AT_LEAST(LOG_WIPES, 1) } },
+    { -12, { KIND(PACKAGE), AT_LEAST(PERSIST_WRITES, 1) } },
+    { -6, { KIND(ADMIN), AT_LEAST(PERSIST_WRITES, 1) } },
+    { -8, { KIND(SERVICE), AT_LEAST(PERSIST_WRITES, 1) } },
+    { -6, { KIND(PACKAGE), AT_LEAST(LOG_WIPES, 1) } },
+    { -4, { KIND(PACKAGE), AT_LEAST(EXT_CHANGES, 8) } },
+    { -8, { PARENT(PACKAGE), KIND(SHELL), AT_LEAST(PARENT_CONNECTS, 1) } },
+    { -8, { PARENT(BUILD), KIND(SHELL), AT_LEAST(PARENT_CONNECTS, 1) } },
+    { -10, { AT_LEAST(ANC_PACKAGE, 1), AT_LEAST(PERSIST_WRITES, 1) } },
+    { -8, { AT_LEAST(ANC_PACKAGE, 1), AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH) } },
+    { -8, { PARENT(BUILD), AT_LEAST(EXE_PATH_CLASS, RV_PATH_SCRATCH) } },
 };
 
 static int64_t row_points(const struct row *row, int32_t value)
@@ -162,11 +183,25 @@ static int64_t row_points(const struct row *row, int32_t value)
     return quarters * QUARTER_Q16;
 }
 
-static bool pair_holds(const struct pair *pair, const int32_t *value)
+static size_t condition_count(const struct conjunction *conjunction)
 {
-    int32_t a = value[pair->a], b = value[pair->b];
+    size_t count = 0;
 
-    return a >= pair->a_min && a <= pair->a_max && b >= pair->b_min && b <= pair->b_max;
+    while (count < CONDITIONS_MAX && conjunction->conditions[count].max != 0)
+        count++;
+    return count;
+}
+
+static int64_t conjunction_points(const struct conjunction *conjunction, const int32_t *value)
+{
+    for (size_t i = 0; i < condition_count(conjunction); i++) {
+        const struct condition *condition = &conjunction->conditions[i];
+
+        if (value[condition->feature] < condition->min ||
+            value[condition->feature] > condition->max)
+            return 0;
+    }
+    return conjunction->quarters * QUARTER_Q16;
 }
 
 static int64_t score(const struct rv_model *model, const struct rv_vector *vector)
@@ -176,11 +211,19 @@ static int64_t score(const struct rv_model *model, const struct rv_vector *vecto
     (void)model;
     for (size_t i = 0; i < RV_COUNT(rows); i++)
         raw += row_points(&rows[i], vector->value[rows[i].feature]);
-    for (size_t i = 0; i < RV_COUNT(pairs); i++) {
-        if (pair_holds(&pairs[i], vector->value))
-            raw += pairs[i].quarters * QUARTER_Q16;
-    }
+    for (size_t i = 0; i < RV_COUNT(conjunctions); i++)
+        raw += conjunction_points(&conjunctions[i], vector->value);
     return raw;
+}
+
+/* Equal shares are the Shapley values; what does not divide goes to the first. */
+static void share_out(const struct conjunction *conjunction, int64_t points, int64_t *share)
+{
+    int64_t count = (int64_t)condition_count(conjunction);
+
+    for (int64_t i = 0; i < count; i++)
+        share[conjunction->conditions[i].feature] += points / count;
+    share[conjunction->conditions[0].feature] += points % count;
 }
 
 static void explain(const struct rv_model *model, const struct rv_vector *vector,
@@ -191,13 +234,8 @@ static void explain(const struct rv_model *model, const struct rv_vector *vector
     memset(share, 0, sizeof(verdict->attribution_q16));
     for (size_t i = 0; i < RV_COUNT(rows); i++)
         share[rows[i].feature] += row_points(&rows[i], vector->value[rows[i].feature]);
-    for (size_t i = 0; i < RV_COUNT(pairs); i++) {
-        int64_t points = pair_holds(&pairs[i], vector->value) ? pairs[i].quarters * QUARTER_Q16 : 0;
-
-        /* Quarters are even in Q16.16, so halves are exact. */
-        share[pairs[i].a] += points / 2;
-        share[pairs[i].b] += points / 2;
-    }
+    for (size_t i = 0; i < RV_COUNT(conjunctions); i++)
+        share_out(&conjunctions[i], conjunction_points(&conjunctions[i], vector->value), share);
     verdict->base_q16 = 0;
     verdict->raw_q16 = score(model, vector);
 }
@@ -225,10 +263,15 @@ static struct rv_sha256 digest_of_tables(void)
             rv_buf_addf(&text, " %d:%d", rows[i].steps[j].from, rows[i].steps[j].quarters);
         rv_buf_add_char(&text, '\n');
     }
-    for (size_t i = 0; i < RV_COUNT(pairs); i++) {
-        rv_buf_addf(&text, "pair %d %d..%d %d %d..%d %d\n", (int)pairs[i].a, pairs[i].a_min,
-                    pairs[i].a_max, (int)pairs[i].b, pairs[i].b_min, pairs[i].b_max,
-                    pairs[i].quarters);
+    for (size_t i = 0; i < RV_COUNT(conjunctions); i++) {
+        rv_buf_addf(&text, "conjunction %d", conjunctions[i].quarters);
+        for (size_t j = 0; j < condition_count(&conjunctions[i]); j++) {
+            const struct condition *condition = &conjunctions[i].conditions[j];
+
+            rv_buf_addf(&text, " %d:%d..%d", (int)condition->feature, condition->min,
+                        condition->max);
+        }
+        rv_buf_add_char(&text, '\n');
     }
     if (text.failed)
         abort(); /* a few KiB at start: nothing can go on without them */
@@ -250,7 +293,7 @@ int rv_baseline_new(struct rv_model **ret_model)
 
 int64_t rv_baseline_alarm_q16(void)
 {
-    return 12 * 4 * QUARTER_Q16;
+    return 10 * 4 * QUARTER_Q16;
 }
 
 /* ---- Reach ---- */
@@ -292,15 +335,20 @@ static void row_reach(const struct row *row, struct box box, int64_t *min, int64
     *max += high;
 }
 
-static void pair_reach(const struct pair *pair, struct box a, struct box b, int64_t *min,
-                       int64_t *max)
+static void conjunction_reach(const struct conjunction *conjunction, const int32_t *value,
+                              const enum rv_reach_right *rights, int64_t *min, int64_t *max)
 {
-    int64_t points = pair->quarters * QUARTER_Q16;
-    bool always = a.low >= pair->a_min && a.high <= pair->a_max && b.low >= pair->b_min &&
-                  b.high <= pair->b_max;
-    bool ever = a.low <= pair->a_max && a.high >= pair->a_min && b.low <= pair->b_max &&
-                b.high >= pair->b_min;
+    int64_t points = conjunction->quarters * QUARTER_Q16;
+    bool always = true, ever = true;
 
+    for (size_t i = 0; i < condition_count(conjunction); i++) {
+        const struct condition *condition = &conjunction->conditions[i];
+        enum rv_feature feature = condition->feature;
+        struct box box = box_of(feature, value[feature], rights[feature]);
+
+        always &= box.low >= condition->min && box.high <= condition->max;
+        ever &= box.low <= condition->max && box.high >= condition->min;
+    }
     if (points < 0 ? ever : always)
         *min += points;
     if (points < 0 ? always : ever)
@@ -319,12 +367,8 @@ void rv_baseline_reach(const struct rv_vector *vector,
 
         row_reach(&rows[i], box_of(feature, value[feature], rights[feature]), &min, &max);
     }
-    for (size_t i = 0; i < RV_COUNT(pairs); i++) {
-        enum rv_feature a = pairs[i].a, b = pairs[i].b;
-
-        pair_reach(&pairs[i], box_of(a, value[a], rights[a]), box_of(b, value[b], rights[b]), &min,
-                   &max);
-    }
+    for (size_t i = 0; i < RV_COUNT(conjunctions); i++)
+        conjunction_reach(&conjunctions[i], value, rights, &min, &max);
     *ret_min_q16 = min;
     *ret_max_q16 = max;
 }

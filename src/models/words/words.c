@@ -222,6 +222,16 @@ static void say_writable(const struct words *words)
     rv_buf_add_str(words->buf, "group or others may write its program");
 }
 
+static void say_parent_connects(const struct words *words)
+{
+    rv_buf_add_str(words->buf, "what started it had opened ");
+    add_count(words, words->value[RV_FEATURE_PARENT_CONNECTS], "network connection",
+              "network connections");
+    if (words->value[RV_FEATURE_EXE_KIND] == RV_KIND_SHELL &&
+        words->value[RV_FEATURE_ARGV_LEN] <= 12)
+        rv_buf_add_str(words->buf, ", and it is a shell without a command");
+}
+
 static void say_preload(const struct words *words)
 {
     rv_buf_add_str(words->buf, "started with LD_PRELOAD, LD_AUDIT or LD_LIBRARY_PATH");
@@ -294,7 +304,8 @@ static void say_risk(const struct words *words)
 
 static void say_scratch_ancestor(const struct words *words)
 {
-    rv_buf_add_str(words->buf, "an ancestor ran from a scratch folder or from memory");
+    rv_buf_add_str(words->buf,
+                   "one of its nearest ancestors ran from a scratch folder or from memory");
 }
 
 static void say_privilege(const struct words *words)
@@ -391,6 +402,7 @@ static void (*const clauses[RV_FEATURE_COUNT])(const struct words *words) = {
     [RV_FEATURE_EXE_FILE_AGE] = say_file_age,
     [RV_FEATURE_EXE_WRITABLE] = say_writable,
     [RV_FEATURE_EXE_FILELESS] = say_place,
+    [RV_FEATURE_PARENT_CONNECTS] = say_parent_connects,
     [RV_FEATURE_EXE_PRELOAD] = say_preload,
     [RV_FEATURE_EXE_HIDDEN] = say_hidden,
     [RV_FEATURE_EXE_KIND] = say_kind,

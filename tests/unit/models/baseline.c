@@ -147,6 +147,22 @@ static void reverse_shell(struct stream *stream)
     stream_spawn(stream, 100, 101, "/bin/bash", "bash -i");
 }
 
+static void python_reverse_shell(struct stream *stream)
+{
+    stream_spawn(stream, 3, 100, "/usr/bin/python3.11", "python3 -c import/socket,subprocess");
+    stream_socket(stream, 100, RV_EVENT_NET_CONNECT, "10.0.0.66", 443);
+    stream_spawn(stream, 100, 101, "/bin/dash", "/bin/sh -i");
+}
+
+static void python_that_runs_commands(struct stream *stream)
+{
+    stream_spawn(stream, 3, 100, "/usr/bin/python3.11", "python3 deploy.py");
+    stream_socket(stream, 100, RV_EVENT_NET_CONNECT, "10.0.0.66", 443);
+    stream_spawn(stream, 100, 101, "/bin/dash", "sh -c git status --short | wc -l");
+    stream_spawn(stream, 101, 102, "/usr/bin/git", "git status --short");
+    stream_spawn(stream, 101, 103, "/usr/bin/wc", "wc -l");
+}
+
 static void remote_login(struct stream *stream)
 {
     stream_socket(stream, 2, RV_EVENT_NET_ACCEPT, "10.0.0.9", 50000);
@@ -230,6 +246,7 @@ static void attacks_score_above_their_twins_on_a_fresh_host(void **state)
         { "web shell, web worker", web_shell, web_worker },
         { "web shell, remote login", web_shell, remote_login },
         { "reverse shell, remote login", reverse_shell, remote_login },
+        { "python reverse shell, python", python_reverse_shell, python_that_runs_commands },
         { "dropper, build", dropper, build },
         { "memory loader, installation", memory_loader, install },
     };

@@ -40,8 +40,8 @@
       "group or others may write the program")                                                     \
     F(6, EXE_FILELESS, "exe_fileless", 1, "bool", EXEC, JUDGE, FIXED,                              \
       "the program is a memfd or was removed before it ran")                                       \
-    F(7, EXE_SCRIPT, "exe_script", 1, "bool", EXEC, JUDGE, DILUTE,                                 \
-      "started through #! or binfmt_misc")                                                         \
+    F(7, PARENT_CONNECTS, "parent_connects", 255, "count", EXEC, JUDGE, RAISE,                     \
+      "network connections that the process which started the program had opened")                 \
     F(8, EXE_PRELOAD, "exe_preload", 1, "bool", EXEC, JUDGE, DILUTE,                               \
       "LD_PRELOAD, LD_AUDIT or LD_LIBRARY_PATH was set")                                           \
     F(9, EXE_KIND, "exe_kind", 15, "enum", EXEC, JUDGE, FIXED, "what kind of program: program.h")  \
@@ -75,7 +75,7 @@
     F(24, ANC_RISK, "anc_risk", 1000, "risk", NOW, JUDGE, RAISE,                                   \
       "highest risk given to the process or an ancestor so far")                                   \
     F(25, ANC_SCRATCH, "anc_scratch", 1, "bool", EXEC, JUDGE, FIXED,                               \
-      "an ancestor ran from a scratch folder or from memory")                                      \
+      "one of the three nearest ancestors ran from a scratch folder or from memory")                                      \
     F(26, SINCE_FORK, "since_fork", 2147483647, "s", NOW, JUDGE, DILUTE,                           \
       "time since the process was made")                                                           \
     F(27, SINCE_EXEC, "since_exec", 2147483647, "s", NOW, JUDGE, DILUTE,                           \
