@@ -29,6 +29,7 @@ static int read_lists(const struct onnx_node *node, const char *const names[], s
 
         if (slots[i]->count) /* the same list under its other name */
             continue;
+        onnx_list_done(slots[i]); /* an empty one */
         r = onnx_numbers(node, names[i], slots[i]);
         if (r == -EINVAL)
             return import_refuse(reterr, r, "attribute %s is malformed", names[i]);
