@@ -11,6 +11,7 @@
 
 static const struct model_task *const tasks[] = {
     &model_task_sequence,
+    &model_task_series,
     &model_task_text,
 };
 
