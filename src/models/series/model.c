@@ -8,6 +8,7 @@
 #define CLIP               4.0 /* deviations: beyond that a quadratic says nothing */
 #define LEVEL_WINDOW       20U /* rows */
 #define LEVEL_CAP          60.0
+#define LEVEL_NEXT         0.3
 #define LEVEL_HOLD         0.95 /* of the score stays from row to row */
 #define REGRESSION_WINDOW  8U
 #define FOREST_WINDOW      12U
@@ -242,32 +243,57 @@ static int relations_raw(const struct rv_series_model *model, const double *rows
 
 /* ---- Levels ---- */
 
+/** Mean of the last `window` readings of one sensor, in units; before the first they count as 0. */
+static void level_means(const struct rv_series_model *model, const double *rows, size_t count,
+                        size_t sensor, double *ret_means)
+{
+    const struct rv_sensor *self = &model->sensors[sensor];
+    double unit = self->deviation / self->scale, sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += rows[i * model->count + sensor];
+        if (i >= LEVEL_WINDOW)
+            sum -= rows[(i - LEVEL_WINDOW) * model->count + sensor];
+        ret_means[i * model->count + sensor] = unit * sum / LEVEL_WINDOW;
+    }
+}
+
+static int descending(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return left > right ? -1 : left < right;
+}
+
+/** The farthest sensor counts whole, the next ones less and less. Destroys `means`. */
+static double level_score(double *means, size_t count)
+{
+    double sum = 0, weight = 1;
+
+    for (size_t j = 0; j < count; j++)
+        means[j] = means[j] * means[j] < LEVEL_CAP ? means[j] * means[j] : LEVEL_CAP;
+    qsort(means, count, sizeof(*means), descending);
+    for (size_t j = 0; j < count; j++) {
+        sum += weight * means[j];
+        weight *= j < 3 ? LEVEL_NEXT : 1;
+    }
+    return sum;
+}
+
 static int levels_raw(const struct rv_series_model *model, const double *rows, size_t count,
                       double *ret_raw)
 {
-    RV_AUTO(rv_freep) double *one = malloc((count + 1) * sizeof(*one));
+    RV_AUTO(rv_freep) double *means = malloc((count * model->count + 1) * sizeof(*means));
     double held = 0;
 
-    if (!one)
+    if (!means)
         return -ENOMEM;
-    memset(ret_raw, 0, count * sizeof(*ret_raw));
-    for (size_t j = 0; j < model->count; j++) {
-        const struct rv_sensor *sensor = &model->sensors[j];
-        int r;
-
-        for (size_t i = 0; i < count; i++)
-            one[i] = rows[i * model->count + j] * sensor->deviation / sensor->scale;
-        r = smooth(one, count, LEVEL_WINDOW);
-        if (r < 0)
-            return r;
-        for (size_t i = 0; i < count; i++) {
-            double square = one[i] * one[i] < LEVEL_CAP ? one[i] * one[i] : LEVEL_CAP;
-
-            ret_raw[i] = square > ret_raw[i] ? square : ret_raw[i];
-        }
-    }
+    for (size_t j = 0; j < model->count; j++)
+        level_means(model, rows, count, j, means);
     for (size_t i = 0; i < count; i++) {
-        held = ret_raw[i] > held * LEVEL_HOLD ? ret_raw[i] : held * LEVEL_HOLD;
+        double score = level_score(means + i * model->count, model->count);
+
+        held = score > held * LEVEL_HOLD ? score : held * LEVEL_HOLD;
         ret_raw[i] = held;
     }
     return 0;

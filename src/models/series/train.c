@@ -20,7 +20,8 @@
 #define VALUES_MIN     8U  /* a sensor with fewer different readings is a switch: no target */
 #define RECOVERY_ROWS  12U /* after an attack the smoothed score still holds attack rows */
 #define LEVEL_BLOCKS   4U
-#define WANDER_WEIGHT  10.0
+#define NOISE_MARGIN   10.0 /* variances of a block mean that noise alone may cause */
+#define WANDER_WEIGHT  20.0
 
 /** One series with what was found of each row. */
 struct span {
@@ -521,7 +522,7 @@ static void learn_levels(struct rv_series_model *model, const struct normal_rows
         for (size_t b = 0; b < LEVEL_BLOCKS; b++)
             between += (means[b] - mean) * (means[b] - mean) / (LEVEL_BLOCKS - 1);
         /* a level that moves by more than its noise explains will move further */
-        wander = between - WANDER_WEIGHT * within / (double)block;
+        wander = between - NOISE_MARGIN * within / (double)block;
         model->sensors[j].mean = mean;
         model->sensors[j].deviation = 1;
         model->sensors[j].scale =
