@@ -15,8 +15,9 @@ struct rv_builder {
     struct rv_hasher *hasher;
     uint64_t size;
     struct edge edges[LEVELS];
-    struct rv_buf bundle;          /* the entries of edges[0] */
-    uint64_t partials[LEVELS + 1]; /* from which tile on partials may be on disk; [LEVELS]: bundles */
+    struct rv_buf bundle; /* the entries of edges[0] */
+    uint64_t
+        partials[LEVELS + 1]; /* from which tile on partials may be on disk; [LEVELS]: bundles */
 };
 
 int rv_builder_new(struct rv_builder **ret_builder, struct rv_store *store)

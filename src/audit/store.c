@@ -11,9 +11,24 @@
 
 void rv_store_done(struct rv_store *store)
 {
-    free(store->dirty);
-    store->dirty = NULL;
-    store->dirty_count = store->dirty_room = 0;
+    free(store->files.items);
+    free(store->directories.items);
+    store->files = store->directories = (struct rv_path_list){ 0 };
+}
+
+static int path_list_add(struct rv_path_list *list, const char *path)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? list->room * 2 : 16;
+        void *grown = reallocarray(list->items, room, sizeof(*list->items));
+
+        if (!grown)
+            return -ENOMEM;
+        list->items = grown;
+        list->room = room;
+    }
+    (void)snprintf(list->items[list->count++], RV_TILE_PATH_MAX, "%s", path);
+    return 0;
 }
 
 /** Remember the directory that holds `path`. */
@@ -24,21 +39,11 @@ static int mark_dirty(struct rv_store *store, const char *path)
 
     if (slash)
         (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-    for (size_t i = 0; i < store->dirty_count; i++) {
-        if (rv_streq(store->dirty[i], parent))
+    for (size_t i = 0; i < store->directories.count; i++) {
+        if (rv_streq(store->directories.items[i], parent))
             return 0;
     }
-    if (store->dirty_count == store->dirty_room) {
-        size_t room = store->dirty_room ? store->dirty_room * 2 : 16;
-        void *grown = reallocarray(store->dirty, room, sizeof(*store->dirty));
-
-        if (!grown)
-            return -ENOMEM;
-        store->dirty = grown;
-        store->dirty_room = room;
-    }
-    memcpy(store->dirty[store->dirty_count++], parent, sizeof(parent));
-    return 0;
+    return path_list_add(&store->directories, parent);
 }
 
 static int make_parents(struct rv_store *store, const char *path)
@@ -61,7 +66,9 @@ static int make_parents(struct rv_store *store, const char *path)
     return 0;
 }
 
-static int write_temporary(struct rv_store *store, struct rv_span bytes)
+enum when { SYNC_LATER, SYNC_NOW };
+
+static int write_temporary(struct rv_store *store, struct rv_span bytes, enum when when)
 {
     RV_AUTO(rv_closep)
     int fd = openat(store->state_fd, store->tmp_name,
@@ -73,12 +80,16 @@ static int write_temporary(struct rv_store *store, struct rv_span bytes)
     r = rv_write_all(fd, bytes.data, bytes.len);
     if (r < 0)
         return r;
-    return fsync(fd) < 0 ? -errno : 0;
+    if (when == SYNC_NOW)
+        return fsync(fd) < 0 ? -errno : 0;
+    /* Let the disk begin; only a hint, so that the sync to come finds little left to do. */
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    return 0;
 }
 
-int rv_store_put(struct rv_store *store, const char *path, struct rv_span bytes)
+static int put(struct rv_store *store, const char *path, struct rv_span bytes, enum when when)
 {
-    int r = write_temporary(store, bytes);
+    int r = write_temporary(store, bytes, when);
 
     if (r < 0)
         return r;
@@ -94,23 +105,35 @@ int rv_store_put(struct rv_store *store, const char *path, struct rv_span bytes)
     return mark_dirty(store, path);
 }
 
-static int sync_directory(int dir_fd, const char *path)
+int rv_store_put(struct rv_store *store, const char *path, struct rv_span bytes)
 {
-    RV_AUTO(rv_closep) int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = put(store, path, bytes, SYNC_LATER);
 
-    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    return r < 0 ? r : path_list_add(&store->files, path);
+}
+
+int rv_store_replace(struct rv_store *store, const char *path, struct rv_span bytes)
+{
+    return put(store, path, bytes, SYNC_NOW);
+}
+
+static int sync_all(int dir_fd, struct rv_path_list *paths)
+{
+    for (size_t i = 0; i < paths->count; i++) {
+        RV_AUTO(rv_closep) int fd = openat(dir_fd, paths->items[i], O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0)
+            return -errno;
+    }
+    paths->count = 0;
+    return 0;
 }
 
 int rv_store_sync(struct rv_store *store)
 {
-    for (size_t i = 0; i < store->dirty_count; i++) {
-        int r = sync_directory(store->dir_fd, store->dirty[i]);
+    int r = sync_all(store->dir_fd, &store->files);
 
-        if (r < 0)
-            return r;
-    }
-    store->dirty_count = 0;
-    return 0;
+    return r < 0 ? r : sync_all(store->dir_fd, &store->directories);
 }
 
 void rv_store_prune_partials(struct rv_store *store, int level, uint64_t n)

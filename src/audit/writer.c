@@ -393,7 +393,7 @@ static int put_note(struct rv_audit *audit, struct rv_buf *note, const char **re
     int r;
 
     *ret_failed = "writing the checkpoint";
-    r = rv_store_put(&audit->store, RV_CHECKPOINT_PATH, rv_buf_span(note));
+    r = rv_store_replace(&audit->store, RV_CHECKPOINT_PATH, rv_buf_span(note));
     if (r == 0)
         r = rv_store_sync(&audit->store);
     if (r < 0)
