@@ -2,6 +2,8 @@
 /* The client: one connection, one request at a time, each waited for. */
 #include "audit/http.h"
 
+#include "quiet_pipe.h"
+
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
@@ -160,6 +162,7 @@ static int exchange_run(struct client *client, enum evhttp_cmd_type method, cons
 {
     struct evhttp_request *request = evhttp_request_new(take_answer, exchange);
     struct evkeyvalq *headers;
+    struct quiet_pipe quiet;
 
     exchange->client = client;
     if (!request)
@@ -173,8 +176,10 @@ static int exchange_run(struct client *client, enum evhttp_cmd_type method, cons
         (void)evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.len);
     if (evhttp_make_request(client->connection, request, method, path) < 0)
         return -ECONNREFUSED;
+    quiet_pipe_begin(&quiet);
     while (!exchange->finished && event_base_dispatch(client->base) == 0)
         ;
+    quiet_pipe_end(&quiet);
     if (exchange->too_long)
         return -EFBIG;
     if (exchange->body->failed)

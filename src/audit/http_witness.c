@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "quiet_pipe.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -110,7 +111,13 @@ int rv_witness_server_new(struct rv_witness_server **ret_server, int listen_fd,
 
 int rv_witness_server_run(struct rv_witness_server *server)
 {
-    return event_base_dispatch(server->base) < 0 ? -EIO : 0;
+    struct quiet_pipe quiet;
+    int r;
+
+    quiet_pipe_begin(&quiet);
+    r = event_base_dispatch(server->base);
+    quiet_pipe_end(&quiet);
+    return r < 0 ? -EIO : 0;
 }
 
 void rv_witness_server_free(struct rv_witness_server **server)
