@@ -31,13 +31,13 @@ RV_INLINE void rv_call_read(struct rv_call *call, struct task_struct *task)
     call->arg[3] = regs->r10;
 }
 
+/* A task that is in no system call, but in a page fault or an interrupt. */
+#define NR_none 0xffffffffU
+
 enum {
+    NR_read = 0,
     NR_write = 1,
     NR_open = 2,
-    /* A page fault saves its error code where a system call saves its number: user | write, with
-     * or without "protection". The calls 6 and 7 (lstat, poll) change no file. */
-    NR_fault_write = 6,
-    NR_fault_write_protection = 7,
     NR_mmap = 9,
     NR_mprotect = 10,
     NR_pwrite64 = 18,
@@ -59,6 +59,7 @@ enum {
     NR_fchown = 93,
     NR_lchown = 94,
     NR_ptrace = 101,
+    NR_utime = 132,
     NR_mknod = 133,
     NR_pivot_root = 155,
     NR_chroot = 161,
@@ -69,12 +70,17 @@ enum {
     NR_setxattr = 188,
     NR_lsetxattr = 189,
     NR_fsetxattr = 190,
+    NR_removexattr = 197,
+    NR_lremovexattr = 198,
+    NR_fremovexattr = 199,
     NR_io_submit = 209,
+    NR_utimes = 235,
     NR_kexec_load = 246,
     NR_openat = 257,
     NR_mkdirat = 258,
     NR_mknodat = 259,
     NR_fchownat = 260,
+    NR_futimesat = 261,
     NR_unlinkat = 263,
     NR_renameat = 264,
     NR_linkat = 265,
@@ -82,6 +88,7 @@ enum {
     NR_fchmodat = 268,
     NR_unshare = 272,
     NR_splice = 275,
+    NR_utimensat = 280,
     NR_fallocate = 285,
     NR_pwritev = 296,
     NR_setns = 308,

@@ -18,10 +18,9 @@ struct rv_identity {
     __u32 uid, euid, gid, egid;
     __u32 known;
     __u32 entering;  /* a setns(2) is under way: operation 2, else unshare(2) */
-    __u64 new_inode; /* file under creation: its address, number, owner and mode */
-    __u64 new_ino;
-    __u32 new_dev, new_uid, new_mode;
-    __u32 nothing;
+    __u64 new_inode; /* address of the inode that the thread is making */
+    __u64 made[4];   /* files that it made last: number << 12 ^ device */
+    __u32 making, nothing;
 };
 
 RV_MAP struct {
@@ -116,50 +115,66 @@ enum rv_identity_why {
     RV_IDENTITY_EXEC,  /* the exec event itself carries a set-user-id change */
 };
 
-/**
- * Compare a thread with what it was, report differences, remember. Not between rv_begin() and
- * rv_send(). `task` must be the current one.
- */
-RV_INLINE struct rv_identity *rv_identity_check(struct task_struct *task, enum rv_identity_why why)
+RV_INLINE void rv_identity_remember(struct rv_identity *before, const struct rv_identity *now)
 {
+    before->caps = now->caps;
+    before->user_ns = now->user_ns;
+    before->mnt_ns = now->mnt_ns;
+    before->pid_ns = now->pid_ns;
+    before->net_ns = now->net_ns;
+    before->uts_ns = now->uts_ns;
+    before->ipc_ns = now->ipc_ns;
+    before->cgroup_ns = now->cgroup_ns;
+    before->uid = now->uid;
+    before->euid = now->euid;
+    before->gid = now->gid;
+    before->egid = now->egid;
+    before->known = 1;
+    before->entering = 0;
+}
+
+RV_GLOBAL int rv_identity_compare(__u32 why)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
     struct rv_identity *before =
         bpf_task_storage_get(&rv_identities, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
     struct rv_identity now = { 0 };
     __u64 changed;
 
     if (!before)
-        return NULL;
+        return 0;
     rv_identity_read(&now, task);
+    if (!now.mnt_ns) { /* exiting: the namespaces are gone */
+        now.mnt_ns = before->mnt_ns;
+        now.pid_ns = before->pid_ns;
+        now.net_ns = before->net_ns;
+        now.uts_ns = before->uts_ns;
+        now.ipc_ns = before->ipc_ns;
+        now.cgroup_ns = before->cgroup_ns;
+    }
     if (before->known) {
-        if (now.mnt_ns) {
-            changed = rv_identity_ns_changed(before, &now);
-            if (changed)
-                rv_send_namespace(task, changed, before->entering ? 2 : 1);
-        } else { /* exiting: the namespaces are gone */
-            now.mnt_ns = before->mnt_ns;
-            now.pid_ns = before->pid_ns;
-            now.net_ns = before->net_ns;
-            now.uts_ns = before->uts_ns;
-            now.ipc_ns = before->ipc_ns;
-            now.cgroup_ns = before->cgroup_ns;
-        }
+        changed = rv_identity_ns_changed(before, &now);
+        if (changed)
+            rv_send_namespace(task, changed, before->entering ? 2 : 1);
         if (why == RV_IDENTITY_EVENT ? rv_identity_cred_changed(before, &now)
                                      : before->uid != now.uid)
             rv_send_cred(task, before, &now);
     }
-    before->caps = now.caps;
-    before->user_ns = now.user_ns;
-    before->mnt_ns = now.mnt_ns;
-    before->pid_ns = now.pid_ns;
-    before->net_ns = now.net_ns;
-    before->uts_ns = now.uts_ns;
-    before->ipc_ns = now.ipc_ns;
-    before->cgroup_ns = now.cgroup_ns;
-    before->uid = now.uid;
-    before->euid = now.euid;
-    before->gid = now.gid;
-    before->egid = now.egid;
-    before->known = 1;
-    before->entering = 0;
-    return before;
+    rv_identity_remember(before, &now);
+    return 0;
+}
+
+/**
+ * Compare the current thread with what it was, report differences, remember. Not between
+ * rv_begin() and rv_send().
+ */
+RV_INLINE void rv_identity_check(enum rv_identity_why why)
+{
+    rv_identity_compare(why);
+}
+
+/** What is remembered of the current thread, or NULL. */
+RV_INLINE struct rv_identity *rv_identity_of(struct task_struct *current)
+{
+    return bpf_task_storage_get(&rv_identities, current, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }

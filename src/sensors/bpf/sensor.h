@@ -26,15 +26,17 @@ enum { RV_SCRATCH_TASK, RV_SCRATCH_NET, RV_SCRATCH_SCAN, RV_SCRATCH_COUNT };
 
 struct rv_scratch {
     __u32 busy;
-    __u32 used; /* bytes of the event so far, strings included */
-    __u32 row;  /* of the counters: this cpu */
-    __u32 nothing;
+    __u32 used;  /* bytes of the event so far, strings included */
+    __u32 row;   /* of the counters: this cpu */
+    __u32 which; /* key in rv_scratches */
     union {
         struct rv_event header;
         __u8 bytes[RV_EVENT_SIZE_MAX];
     };
     __u8 slack[RV_SCRATCH_SLACK];
-    __u8 walk[RV_WALK_SIZE + 256];    /* a name may be copied past the end of a full path */
+    __u8 walk[RV_WALK_SIZE + 256]; /* a name may be copied past the end of a full path */
+    __u64 leaf;                    /* address and length of a name to append to the next path */
+    __u32 leaf_len, padding;
     __u8 user[RV_EVENT_PATH_MAX * 2]; /* a string of the caller's, looked at before it is stored */
 };
 
@@ -131,8 +133,20 @@ extern const volatile struct rv_wire_settings rv_settings;
 /* ---- Small helpers ---- */
 #define RV_MASK(variable, mask) asm volatile("%0 &= %1" : "+r"(variable) : "i"(mask))
 #define RV_INLINE               static __always_inline
+/* A function that the verifier checks once, by itself, and not again at each call. Takes numbers
+ * only. Weak, so that each object of a link may bring its own copy. */
+#define RV_GLOBAL __weak __noinline
 #define RV_PAST_OF(pointer, type, member)                                                          \
     ((type *)((void *)(pointer)-bpf_core_field_offset(type, member)))
+
+/** A pointer that the verifier tracks, as a plain number: what RV_GLOBAL functions take. */
+RV_INLINE __u64 rv_address(const void *pointer)
+{
+    __u64 address = 0;
+
+    bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+    return address;
+}
 
 /** The kernel's dev_t as events carry it: it already is major << 20 | minor. */
 RV_INLINE __u32 rv_dev(const struct super_block *sb)
@@ -266,6 +280,7 @@ RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
         return NULL;
     }
     scratch->used = size;
+    scratch->which = which;
     scratch->header.version = RV_EVENT_VERSION;
     scratch->header.type = type;
     scratch->header.flags = 0;
@@ -482,27 +497,22 @@ static long rv_walk_step(__u32 index, void *context)
     return 0;
 }
 
-/**
- * Store the path of `dentry`. `mount` may be NULL: then from the root of its file system.
- * With `leaf`, "/leaf" is appended: a name that has no dentry yet.
- */
-static __noinline int rv_put_dentry(struct rv_scratch *scratch, __u32 field_offset,
-                                    const struct dentry *dentry, const struct mount *mount,
-                                    const struct qstr *leaf)
+/** Store the path of a dentry at an offset of the event; then what `leaf` of the scratch names. */
+RV_GLOBAL int rv_path_at(__u32 which, __u32 field_offset, __u64 dentry, __u64 mount)
 {
+    struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
     struct rv_walk walk = {
         .scratch = scratch,
-        .dentry = dentry,
-        .mount = mount,
+        .dentry = (const struct dentry *)dentry,
+        .mount = (const struct mount *)mount,
         .at = RV_WALK_SIZE - 1,
     };
-    struct rv_event_str *field;
     __u32 at, len;
 
     if (!scratch)
         return 0;
-    if (leaf)
-        rv_walk_name(&walk, leaf->name, leaf->len);
+    if (scratch->leaf)
+        rv_walk_name(&walk, (const unsigned char *)scratch->leaf, scratch->leaf_len);
     bpf_loop(RV_PATH_COMPONENTS, rv_walk_step, &walk, 0);
     at = walk.at;
     if (at >= RV_WALK_SIZE - 1 && walk.true_len == 0) { /* the root itself */
@@ -513,9 +523,23 @@ static __noinline int rv_put_dentry(struct rv_scratch *scratch, __u32 field_offs
     len = RV_WALK_SIZE - 1 - at;
     RV_MASK(at, RV_WALK_SIZE - 1);
     RV_MASK(field_offset, 511);
-    field = (struct rv_event_str *)(scratch->bytes + field_offset);
-    rv_put_kernel(scratch, field, &scratch->walk[at], len, RV_EVENT_PATH_MAX, walk.true_len);
+    rv_put_kernel(scratch, (struct rv_event_str *)(scratch->bytes + field_offset),
+                  &scratch->walk[at], len, RV_EVENT_PATH_MAX, walk.true_len);
     return 0;
+}
+
+/**
+ * Store the path of `dentry`. `mount` may be NULL: then from the root of its file system.
+ * With `leaf`, "/leaf" is appended: a name that has no dentry yet. Pointers are addresses as
+ * BPF_CORE_READ gives them.
+ */
+RV_INLINE void rv_put_dentry(struct rv_scratch *scratch, __u32 field_offset,
+                             const struct dentry *dentry, const struct mount *mount,
+                             const struct qstr *leaf)
+{
+    scratch->leaf = leaf ? (__u64)leaf->name : 0;
+    scratch->leaf_len = leaf ? leaf->len : 0;
+    rv_path_at(scratch->which, field_offset, (__u64)dentry, (__u64)mount);
 }
 
 /** The mount that a vfsmount is part of. */
@@ -557,13 +581,13 @@ static long rv_cgroup_step(__u32 index, void *context)
     return 0;
 }
 
-/** Store the cgroup v2 path of a task; "/" for the root. */
-static __noinline int rv_put_cgroup(struct rv_scratch *scratch, __u32 field_offset,
-                                    const struct task_struct *task)
+/** Store the path of a cgroup's kernfs node; "/" for the root. */
+RV_GLOBAL int rv_cgroup_at(__u32 which, __u32 field_offset, __u64 node)
 {
+    struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
     struct rv_cgroup_walk walk = {
         .walk = { .scratch = scratch, .at = RV_WALK_SIZE - 1 },
-        .node = (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn),
+        .node = node,
     };
     __u32 at, len;
 
@@ -582,6 +606,13 @@ static __noinline int rv_put_cgroup(struct rv_scratch *scratch, __u32 field_offs
     rv_put_kernel(scratch, (struct rv_event_str *)(scratch->bytes + field_offset),
                   &scratch->walk[at], len, RV_EVENT_PATH_MAX, walk.walk.true_len);
     return 0;
+}
+
+/** Store the cgroup v2 path of a task. */
+RV_INLINE void rv_put_cgroup(struct rv_scratch *scratch, __u32 field_offset,
+                             const struct task_struct *task)
+{
+    rv_cgroup_at(scratch->which, field_offset, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
 }
 
 /* ---- Sending ---- */
@@ -605,17 +636,22 @@ RV_INLINE void rv_drop(struct rv_scratch *scratch)
 }
 
 /** Finish the event, put it into a ring and give the scratch back. Negative: full, counted. */
-RV_INLINE long rv_send(struct rv_scratch *scratch, __u32 ring)
+RV_GLOBAL int rv_emit(__u32 which, __u32 ring)
 {
+    struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
     struct rv_wire_counters *row = rv_counters_here();
-    __u32 used = scratch->used, type = scratch->header.type, size;
+    __u32 used, type, size;
     __u64 flags;
     long r;
 
+    if (!scratch)
+        return -1;
     if (!row) {
         rv_drop(scratch);
         return -1;
     }
+    used = scratch->used;
+    type = scratch->header.type;
     RV_MASK(used, RV_EVENT_SIZE_MAX - 1);
     __builtin_memset(scratch->bytes + used, 0, 8); /* padding says nothing */
     size = (used + 7) & ~7U;
@@ -635,12 +671,17 @@ RV_INLINE long rv_send(struct rv_scratch *scratch, __u32 ring)
     RV_MASK(type, 127);
     if (type < RV_WIRE_TYPES) {
         if (r < 0) {
-            __sync_fetch_and_add(&row->lost[ring][RV_LOST_FULL][type], 1);
+            __sync_fetch_and_add(&row->lost[ring == RV_RING_URGENT][RV_LOST_FULL][type], 1);
             __sync_fetch_and_add(&row->lost_total, 1);
         } else {
             __sync_fetch_and_add(&row->emitted[type], 1);
         }
     }
     rv_drop(scratch);
-    return r;
+    return (int)r;
+}
+
+RV_INLINE int rv_send(struct rv_scratch *scratch, __u32 ring)
+{
+    return rv_emit(scratch->which, ring);
 }

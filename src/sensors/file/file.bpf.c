@@ -93,12 +93,6 @@ static __always_inline void classify(struct subject *subject)
         subject->change = CHANGE_WRITE;
         subject->fd = (int)call->arg[2];
         break;
-    case NR_fault_write:
-    case NR_fault_write_protection:
-    case NR_io_submit:
-    case NR_io_uring_enter:
-        subject->change = CHANGE_WRITE;
-        break;
     case NR_ftruncate:
         subject->fd = (int)call->arg[0];
         subject->change = CHANGE_TRUNCATE;
@@ -179,7 +173,18 @@ static __always_inline void classify(struct subject *subject)
         subject->change = CHANGE_MAKE;
         subject->new_name = call->arg[1];
         break;
+    case NR_utime:
+    case NR_utimes:
+    case NR_futimesat:
+    case NR_utimensat:
+    case NR_removexattr:
+    case NR_lremovexattr:
+    case NR_fremovexattr:
+        break;
     default:
+        /* A page fault of a shared mapping, io_uring, a read(2) into such a mapping, an ioctl:
+         * content changed by a way that needs no name of its own. */
+        subject->change = CHANGE_WRITE;
         break;
     }
 }
@@ -253,8 +258,9 @@ static __always_inline const struct mount *first_mount(const struct super_block 
  * overlay writes to the layer below on somebody's behalf; such changes are reported once, for the
  * overlay itself.
  */
-static __noinline const struct mount *mount_for(struct task_struct *task, __u64 inode_address)
+RV_GLOBAL __u64 mount_address(__u64 inode_address)
 {
+    struct task_struct *task = bpf_get_current_task_btf();
     const struct inode *inode = (const struct inode *)inode_address;
     const struct super_block *sb = BPF_CORE_READ(inode, i_sb);
     struct mount_search search = {
@@ -265,12 +271,17 @@ static __noinline const struct mount *mount_for(struct task_struct *task, __u64 
     search.at = first_mount(sb, &search.head);
     bpf_loop(MOUNTS_LOOKED_AT, mount_step, &search, 0);
     if (search.found)
-        return search.found;
+        return (__u64)search.found;
     if (search.part)
-        return search.part;
+        return (__u64)search.part;
     if (BPF_CORE_READ(task, real_cred) != BPF_CORE_READ(task, cred))
-        return NULL; /* acting for an overlay */
-    return search.elsewhere;
+        return 0; /* acting for an overlay */
+    return (__u64)search.elsewhere;
+}
+
+static __always_inline const struct mount *mount_for(__u64 inode)
+{
+    return (const struct mount *)mount_address(inode);
 }
 
 static __always_inline const struct file *file_of(const struct task_struct *task, int fd)
@@ -299,7 +310,7 @@ place_of(const struct subject *subject, const struct dentry **dentry, const stru
         return rv_mount_of(BPF_CORE_READ(file, f_path.mnt));
     }
     *ret_file = NULL;
-    return mount_for(subject->task, (__u64)subject->inode);
+    return mount_for(rv_address(subject->inode));
 }
 
 #define PUT_PATH(scratch, struct_name, member, dentry, mount, leaf)                                \
@@ -321,6 +332,28 @@ static __always_inline bool is_news(const struct subject *subject, __u64 ino, __
     return rv_first_time(&said, bpf_ktime_get_boot_ns(), window_ns);
 }
 
+/** Whether the thread made this file a moment ago: cheaper than remembering it in a map. */
+static __always_inline bool is_own_making(struct task_struct *task, __u64 ino, __u32 dev)
+{
+    const struct rv_identity *identity = rv_identity_of(task);
+    __u64 made = ino << 12 ^ dev;
+
+    if (!identity)
+        return false;
+    return identity->made[0] == made || identity->made[1] == made || identity->made[2] == made ||
+           identity->made[3] == made;
+}
+
+static __always_inline void note_making(struct task_struct *task, __u64 ino, __u32 dev)
+{
+    struct rv_identity *identity = rv_identity_of(task);
+
+    if (!identity)
+        return;
+    identity->made[identity->making & 3] = ino << 12 ^ dev;
+    identity->making++;
+}
+
 static __always_inline int send_open(const struct subject *subject, __u32 access)
 {
     const struct inode *inode = subject->inode;
@@ -340,7 +373,7 @@ static __always_inline int send_open(const struct subject *subject, __u32 access
     mount = place_of(subject, &dentry, &file);
     if (!mount)
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_OPEN, file_open, task);
     if (!scratch)
         return 0;
@@ -415,9 +448,8 @@ static __noinline int send_create(struct subject *subject, const struct mount *m
     }
     if (name->from_user)
         scratch->header.flags |= RV_EVENT_F_USER_MEMORY;
+    note_making(task, event->inode, event->dev);
     PUT_PATH(scratch, file_open, path, subject->dentry, mount, &name->text);
-    if (event->inode)
-        is_news(subject, event->inode, event->dev, RV_EVENT_FILE_OPEN, 0); /* its writes are not */
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }
@@ -426,7 +458,7 @@ static __noinline int send_create(struct subject *subject, const struct mount *m
  */
 static __always_inline int created_by_open(struct subject *subject, struct nameidata *nd)
 {
-    struct rv_identity *identity = rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    struct rv_identity *identity = rv_identity_of(subject->task);
     struct name name = {
         .text = { .len = BPF_CORE_READ(nd, last.len), .name = BPF_CORE_READ(nd, last.name) },
     };
@@ -435,6 +467,7 @@ static __always_inline int created_by_open(struct subject *subject, struct namei
 
     if (identity)
         identity->new_inode = 0;
+    rv_identity_check(RV_IDENTITY_EVENT);
     return send_create(subject, mount, &name, new_inode);
 }
 
@@ -547,14 +580,15 @@ static __noinline const struct dentry *alias_named(const struct dentry *first, _
 /** mkdir, mknod: the directory changed; the name is the caller's. */
 static __always_inline int made(struct subject *subject)
 {
-    const struct mount *mount = mount_for(subject->task, (__u64)subject->inode);
+    const struct mount *mount = mount_for(rv_address(subject->inode));
     struct rv_identity *identity;
     struct name name = { 0 };
     __u64 new_inode;
 
     if (!mount || user_leaf(&name, subject->new_name) < 0)
         return 0;
-    identity = rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
+    identity = rv_identity_of(subject->task);
     new_inode = identity ? identity->new_inode : 0;
     if (!new_inode)
         return 0; /* the directory changed, nothing was made */
@@ -603,7 +637,7 @@ static __noinline int put_new_path(struct rv_scratch *scratch, __u32 field_offse
 /* ---- Links ---- */
 static __always_inline int linked(struct subject *subject, bool symbolic)
 {
-    const struct mount *mount = mount_for(subject->task, (__u64)subject->inode);
+    const struct mount *mount = mount_for(rv_address(subject->inode));
     const struct inode *inode = subject->inode;
     struct rv_event_file_link *event;
     struct rv_scratch *scratch;
@@ -611,7 +645,7 @@ static __always_inline int linked(struct subject *subject, bool symbolic)
 
     if (!mount)
         return 0;
-    rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     if (symbolic && user_leaf(&name, subject->new_name) < 0)
         return 0;
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_LINK, file_link, subject->task);
@@ -656,7 +690,7 @@ static __always_inline int attributed(struct subject *subject)
     mount = place_of(subject, &dentry, &file);
     if (!mount)
         return 0;
-    rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_ATTR, file_attr, subject->task);
     if (!scratch)
         return 0;
@@ -690,7 +724,7 @@ static __always_inline int truncated(struct subject *subject)
     mount = place_of(subject, &dentry, &file);
     if (!mount)
         return 0;
-    rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_TRUNCATE, file_truncate, subject->task);
     if (!scratch)
         return 0;
@@ -722,10 +756,10 @@ static __always_inline int unlinked(struct subject *subject)
         if (named)
             subject->dentry = named;
     }
-    mount = mount_for(subject->task, (__u64)subject->inode);
+    mount = mount_for(rv_address(subject->inode));
     if (!mount)
         return 0;
-    rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_UNLINK, file_unlink, subject->task);
     if (!scratch)
         return 0;
@@ -791,10 +825,10 @@ static __always_inline int renamed(struct subject *subject)
     subject->dentry = alias_named(subject->dentry, subject->old_name);
     if (!subject->dentry)
         return 0; /* a directory that held one of the names, or a replaced file with more names */
-    mount = mount_for(subject->task, (__u64)subject->inode);
+    mount = mount_for(rv_address(subject->inode));
     if (!mount)
         return 0;
-    rv_identity_check(subject->task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, FILE_RENAME, file_rename, subject->task);
     if (!scratch)
         return 0;
@@ -843,7 +877,7 @@ static __always_inline int changed(const struct inode *inode)
         return 0;
     if (!rv_watched(task))
         return 0;
-    alias = inode->i_dentry.first;
+    alias = BPF_CORE_READ(inode, i_dentry.first); /* a plain number */
     if (!alias)
         return note_new(&subject);
     subject.dentry = RV_PAST_OF(alias, const struct dentry, d_u.d_alias);
@@ -852,7 +886,7 @@ static __always_inline int changed(const struct inode *inode)
     if (task->flags & PF_IO_WORKER)
         subject.change = CHANGE_WRITE;
     if (subject.kind == S_IFDIR) {
-        nd = task->nameidata;
+        nd = BPF_CORE_READ(task, nameidata);
         if (nd && BPF_CORE_READ(nd, path.dentry, d_inode) == inode)
             return created_by_open(&subject, nd);
     }

@@ -106,7 +106,7 @@ static __always_inline int used_bpf(struct task_struct *task, const struct rv_ca
     bpf_probe_read_user(&first, sizeof(first), (const void *)call->arg[1]);
     if (!is_news(task, call, first))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     if (!denied)
         look_for_tampering(task, command, first);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, KERNEL_BPF, kernel_load, task);
@@ -144,7 +144,7 @@ static __always_inline int loaded(struct task_struct *task, const struct rv_call
 
     if (!is_news(task, call, 0))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, KERNEL_MODULE, kernel_load, task);
     if (!scratch)
         return 0;
@@ -166,7 +166,7 @@ static __always_inline int mounted(struct task_struct *task, const struct rv_cal
 
     if (!is_news(task, call, 0))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, MOUNT, mount, task);
     if (!scratch)
         return 0;
@@ -235,7 +235,8 @@ int BPF_PROG(rv_kernel_capable, const struct cred *cred, struct user_namespace *
     case NR_pivot_root:
         return mounted(task, &call, result, OPERATION_ROOT);
     case NR_setns:
-        identity = rv_identity_check(task, RV_IDENTITY_EVENT);
+        rv_identity_check(RV_IDENTITY_EVENT);
+        identity = rv_identity_of(task);
         if (identity)
             identity->entering = 1; /* the next event finds the new namespaces */
         return 0;

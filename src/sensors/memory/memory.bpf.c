@@ -57,7 +57,7 @@ static __noinline int send_executable(struct task_struct *task, const struct rv_
     /* A just-in-time compiler flips its pages all day: once a second for the same 2 MiB. */
     if (!rv_first_time(&said, bpf_ktime_get_boot_ns(), REPEAT_NS))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, MEMORY_EXEC, memory_exec, task);
     if (!scratch)
         return 0;
@@ -115,7 +115,7 @@ static __noinline int send_trace(struct task_struct *task, const struct task_str
 
     if (said.process == said.object || !rv_first_time(&said, bpf_ktime_get_boot_ns(), REPEAT_NS))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_PTRACE, process_ptrace, task);
     if (!scratch)
         return 0;

@@ -19,10 +19,7 @@ static __always_inline void inherit(struct task_struct *child, const struct rv_i
 {
     struct rv_identity *identity =
         bpf_task_storage_get(&rv_identities, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-    struct rv_event who = { 0 };
 
-    rv_put_who(&who, child);
-    rv_remember(child, &who);
     if (!identity)
         return;
     *identity = *born;
@@ -33,24 +30,28 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *child)
 {
     struct rv_identity was = { 0 }, is = { 0 };
+    struct rv_event who = { 0 };
     struct rv_event_process_fork *event;
-    struct task_struct *current = bpf_get_current_task_btf();
     struct rv_scratch *scratch;
 
-    if (child->pid != child->tgid || !rv_watched(parent))
+    if (child->pid != child->tgid || (parent->flags & PF_KTHREAD))
         return 0;
-    rv_identity_check(current, RV_IDENTITY_EVENT);
+    rv_identity_read(&is, child);
+    inherit(child, &is); /* even outside the scope: the child may be moved into it */
+    if (!rv_watched(parent))
+        return 0;
+    rv_put_who(&who, child);
+    rv_remember(child, &who);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_FORK, process_fork, parent);
     if (!scratch)
         return 0;
     rv_identity_read(&was, parent);
-    rv_identity_read(&is, child);
     event = RV_BODY(scratch, process_fork);
     event->child_start_boot_ns = child->start_boottime;
     event->child_tgid = (__u32)child->tgid;
     event->child_pid_ns = rv_pid_ns(child);
     event->clone_flags = rv_identity_ns_changed(&was, &is);
-    inherit(child, &is);
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }
@@ -111,7 +112,6 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
     struct rv_event_process_exec *event;
-    struct task_struct *current = bpf_get_current_task_btf();
     const struct task_struct *parent;
     const struct mm_struct *mm;
     const struct cred *cred;
@@ -123,7 +123,7 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     (void)old_pid;
     if (!rv_watched(task))
         return 0;
-    rv_identity_check(current, RV_IDENTITY_EXEC);
+    rv_identity_check(RV_IDENTITY_EXEC);
     mm = task->mm;
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXEC, process_exec, task);
     if (!scratch)
@@ -161,14 +161,13 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(rv_process_exit, struct task_struct *task)
 {
-    struct task_struct *current = bpf_get_current_task_btf();
     const struct signal_struct *signal = task->signal;
     struct rv_event_process_exit *event;
     struct rv_scratch *scratch;
 
     if (signal->live.counter != 0 || !rv_watched(task))
         return 0; /* other threads live on */
-    rv_identity_check(current, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_EXIT, process_exit, task);
     if (!scratch)
         return 0;
@@ -178,6 +177,7 @@ int BPF_PROG(rv_process_exit, struct task_struct *task)
     event->status = signal->group_exit_code;
     if (!event->status)
         event->status = task->exit_code;
+    rv_remember(task, &scratch->header);
     rv_send(scratch, RV_RING_MAIN);
     return 0;
 }

@@ -68,7 +68,7 @@ int BPF_PROG(rv_signal_generate, int signal, struct kernel_siginfo *info,
         return send_tamper(task, to, signal);
     if (!rv_watched(task) || descends(target, from))
         return 0;
-    rv_identity_check(task, RV_IDENTITY_EVENT);
+    rv_identity_check(RV_IDENTITY_EVENT);
     scratch = RV_BEGIN(RV_SCRATCH_TASK, PROCESS_SIGNAL, process_signal, task);
     if (!scratch)
         return 0;

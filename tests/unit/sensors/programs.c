@@ -25,15 +25,15 @@ static void every_program_of_the_object_has_its_row(void **state)
                      bpf_program__section_name(program), row->hook);
         count++;
     }
-    assert_int_equal(count, rv_program_count);
-    assert_true(rv_program_count <= RV_PROGRAMS_MAX);
+    assert_int_equal(count, rv_bpf_program_count);
+    assert_true(rv_bpf_program_count <= RV_PROGRAMS_MAX);
     rv_bpf__destroy(bpf);
 }
 
 static void no_default_program_sits_on_the_system_call_path(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         const struct rv_program *row = &rv_programs[i];
         bool slow = strstr(row->hook, "sys_enter") || strstr(row->hook, "sys_exit") ||
                     strstr(row->hook, "syscalls/");
@@ -46,7 +46,7 @@ static void no_default_program_sits_on_the_system_call_path(void **state)
 static void what_rows_promise_are_events_of_the_schema(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < rv_program_count; i++) {
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
         char *rest = strdup(rv_programs[i].events), *save = NULL;
 
         for (char *name = strtok_r(rest, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
