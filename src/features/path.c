@@ -15,6 +15,19 @@ static bool holds(struct rv_span path, const char *part)
     return path.len > 0 && memmem(path.data, path.len, part, strlen(part)) != NULL;
 }
 
+/* Every place at home begins with a dot; few paths have one, so most are done here. */
+static bool has_hidden_part(struct rv_span path)
+{
+    const uint8_t *at = path.data, *end = path.data + path.len;
+
+    while (at < end && (at = memchr(at, '.', (size_t)(end - at)))) {
+        if (at > path.data && at[-1] == '/')
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* Where the last `c` is, or NULL. */
 static const uint8_t *last_of(struct rv_span text, uint8_t c)
 {
@@ -85,6 +98,8 @@ static bool persists_at_home(struct rv_span path)
         "/.pam_environment",
     };
 
+    if (!has_hidden_part(path))
+        return false;
     for (size_t i = 0; i < RV_COUNT(places); i++) {
         if (holds(path, places[i]))
             return true;
