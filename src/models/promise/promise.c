@@ -139,6 +139,11 @@ uint32_t rv_promise_alarms(const struct rv_promise *promise)
     return sum(promise->alarms);
 }
 
+uint32_t rv_promise_false_alarms(const struct rv_promise *promise)
+{
+    return sum(promise->false_alarms);
+}
+
 static uint32_t allowed(const struct rv_promise *promise, double confidence)
 {
     /* The verdicts that there were, not those expected: a busy day earns no more than it should. */
@@ -164,11 +169,13 @@ static void turn_hours(struct rv_promise *promise, uint64_t time_ns)
     for (unsigned i = 0; promise->hour < hour && i < RV_PROMISE_HOURS; i++) {
         promise->hour++;
         promise->alarms[promise->hour % RV_PROMISE_HOURS] = 0;
+        promise->false_alarms[promise->hour % RV_PROMISE_HOURS] = 0;
         promise->verdicts[promise->hour % RV_PROMISE_HOURS] = 0;
     }
     if (promise->hour < hour) { /* away for longer than a day */
         promise->hour = hour;
         memset(promise->alarms, 0, sizeof(promise->alarms));
+        memset(promise->false_alarms, 0, sizeof(promise->false_alarms));
         memset(promise->verdicts, 0, sizeof(promise->verdicts));
     }
 }
@@ -176,7 +183,7 @@ static void turn_hours(struct rv_promise *promise, uint64_t time_ns)
 static enum rv_light look(const struct rv_promise *promise)
 {
     int32_t log2_q8 = rv_martingale_log2_q8(&promise->martingale);
-    uint32_t alarms = rv_promise_alarms(promise);
+    uint32_t alarms = rv_promise_false_alarms(promise);
 
     if (log2_q8 >= RED_LOG2_Q8 || alarms > allowed(promise, CONFIDENCE))
         return RV_LIGHT_RED;
@@ -217,28 +224,24 @@ enum rv_light rv_promise_verdict(struct rv_promise *promise, uint64_t time_ns, u
     if (p_q32 != 0)
         rv_martingale_step(&promise->martingale, p_q32);
     /* The light can only have changed when something below changed. */
-    if (p_q32 != 0 || alarmed || hour_over)
+    if (p_q32 != 0 || hour_over)
         turn_light(promise, look(promise), time_ns);
     return promise->light;
 }
 
-void rv_promise_true_alarm(struct rv_promise *promise)
+enum rv_light rv_promise_false_alarm(struct rv_promise *promise, uint64_t time_ns)
 {
-    for (uint64_t i = 0; i < RV_PROMISE_HOURS; i++) {
-        uint32_t *alarms =
-            &promise->alarms[(promise->hour + RV_PROMISE_HOURS - i) % RV_PROMISE_HOURS];
-
-        if (*alarms > 0) {
-            (*alarms)--;
-            return;
-        }
-    }
+    turn_hours(promise, time_ns);
+    increment(&promise->false_alarms[promise->hour % RV_PROMISE_HOURS]);
+    turn_light(promise, look(promise), time_ns);
+    return promise->light;
 }
 
 void rv_promise_reset(struct rv_promise *promise)
 {
     rv_martingale_init(&promise->martingale);
     memset(promise->alarms, 0, sizeof(promise->alarms));
+    memset(promise->false_alarms, 0, sizeof(promise->false_alarms));
     memset(promise->verdicts, 0, sizeof(promise->verdicts));
     promise->light = RV_LIGHT_GREEN;
 }
@@ -259,11 +262,14 @@ void rv_promise_sentence(const struct rv_promise *promise, struct rv_buf *buf)
                 milli / 1000, milli % 1000);
     rv_buf_addf(buf,
                 "The monitor is %s: the martingale stands at 2^%d (red at 2^%d), %u alarms in "
-                "the last day (at most %u expected).",
+                "the last day, %u of them judged false (red above %u).",
                 rv_light_name(promise->light), log2_q8 / 256, RED_LOG2_Q8 / 256,
-                rv_promise_alarms(promise), rv_promise_alarms_allowed(promise));
+                rv_promise_alarms(promise), rv_promise_false_alarms(promise),
+                rv_promise_alarms_allowed(promise));
     if (!rv_promise_kept(promise))
-        rv_buf_add_str(buf, " The promise is broken: Reeve observes and does not enforce.");
+        rv_buf_add_str(
+            buf,
+            " The promise is broken: on this model's word Reeve observes and does not enforce.");
 }
 
 uint32_t rv_poisson_bound(uint64_t mean_milli, double confidence)

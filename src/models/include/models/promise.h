@@ -8,9 +8,10 @@
  *  - a conformal martingale that bets against exchangeability (Simple Jumper, restarted whenever it
  *    falls below its start): it stays below c for at least c verdicts on average while the
  *    calibration set is exchangeable with what comes;
- *  - the number of alarms of the last day that nobody judged true, against the highest that the
- *    promise allows with 99 %.
- * Red means: observe, do not enforce. It leaves red only after a quiet day.
+ *  - the number of alarms of the last day that people judged false, against the highest that the
+ *    promise allows with 99 %. Alarms that nobody judged yet do not count: else an attacker would
+ *    disarm the model by making more of them.
+ * Red means: observe, do not enforce on this model's word. It leaves red only after a quiet day.
  *
  * Integer arithmetic but for the bound on alarms; the only clock is the time passed in.
  */
@@ -61,7 +62,8 @@ struct rv_promise {
     enum rv_light light;
     uint64_t hour;                     /* of the latest verdict, since boot */
     uint64_t quiet_since_ns;           /* while red: when the last cause for it was seen */
-    uint32_t alarms[RV_PROMISE_HOURS]; /* by hour, a ring */
+    uint32_t alarms[RV_PROMISE_HOURS];       /* by hour, a ring */
+    uint32_t false_alarms[RV_PROMISE_HOURS]; /* by hour of the judgement */
     uint32_t verdicts[RV_PROMISE_HOURS];
     uint32_t steps_down; /* times it turned red */
     bool begun;
@@ -79,8 +81,8 @@ uint32_t rv_promise_alpha_ppb(const struct rv_promise *promise, uint32_t detecto
 enum rv_light rv_promise_verdict(struct rv_promise *promise, uint64_t time_ns, uint64_t p_q32,
                                  bool alarmed);
 
-/** A person judged an alarm of the last day to be a true one: it no longer counts against it. */
-void rv_promise_true_alarm(struct rv_promise *promise);
+/** A person judged an alarm to be false. @return the light after it. */
+enum rv_light rv_promise_false_alarm(struct rv_promise *promise, uint64_t time_ns);
 
 /** A person, or a new calibration, starts it afresh: green. */
 void rv_promise_reset(struct rv_promise *promise);
@@ -88,8 +90,9 @@ void rv_promise_reset(struct rv_promise *promise);
 /** May responses that disrupt be carried out? False from red on: step down to observe. */
 bool rv_promise_kept(const struct rv_promise *promise);
 
-/** Alarms of the last day, and the most that the promise allows with 99 %. */
+/** Alarms of the last day, those of them judged false, and the most that the promise allows. */
 uint32_t rv_promise_alarms(const struct rv_promise *promise);
+uint32_t rv_promise_false_alarms(const struct rv_promise *promise);
 uint32_t rv_promise_alarms_allowed(const struct rv_promise *promise);
 
 /** Append the promise and how it stands, as sentences. */
