@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "features/table.h"
+#include "models/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,13 +129,19 @@ static void add_reasons(struct rv_buf *buf, const struct rv_outcome *outcome)
 void rv_outcome_words(struct rv_buf *buf, const struct rv_pipeline *pipeline,
                       const struct rv_outcome *outcome)
 {
+    struct rv_vector usual;
     size_t features[REASONS_TOLD];
-    size_t count = outcome->vector ? strongest(&outcome->verdict, features) : 0;
+    struct rv_words_input input = {
+        .process = outcome->process,
+        .vector = outcome->vector,
+        .usual = &usual,
+        .attribution_q16 = outcome->verdict.attribution_q16,
+    };
 
-    (void)pipeline;
-    for (size_t i = 0; i < count; i++)
-        rv_buf_addf(buf, "%s%s (%d %s)", i ? "; " : "", rv_feature_info(features[i])->meaning,
-                    outcome->vector->value[features[i]], rv_feature_info(features[i])->unit);
+    if (!outcome->process || !outcome->vector || strongest(&outcome->verdict, features) == 0)
+        return;
+    rv_features_usual(pipeline->features, outcome->process, &usual);
+    rv_words_reasons(buf, &input, REASONS_TOLD);
 }
 
 /* ---- One line ---- */

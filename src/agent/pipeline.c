@@ -8,6 +8,9 @@
 enum { REPEAT_SLOTS = 1024, REPEAT_REPORTED = 5 };
 #define REPEAT_WINDOW_NS (10 * RV_NS_PER_S)
 
+/* One verdict in so many is bet on: those of one process are alike, which is no news. */
+#define BET_ON_ONE_IN 64
+
 struct repeat {
     uint64_t key; /* process, action and determining policies; 0: free */
     uint64_t since_boot_ns;
@@ -47,6 +50,7 @@ int rv_pipeline_new(struct rv_pipeline **ret_pipeline, const struct rv_pipeline_
     pipeline->repeats = calloc(REPEAT_SLOTS, sizeof(*pipeline->repeats));
     if (!pipeline->repeats)
         return -ENOMEM;
+    rv_promise_init(&pipeline->promise, &(struct rv_promise_options){ 0 });
     r = rv_features_new(&pipeline->features, &features);
     if (r == 0)
         r = rv_baseline_new(&pipeline->model);
@@ -98,6 +102,14 @@ static void score(struct rv_pipeline *pipeline, const struct rv_process *process
     outcome->novel = pipeline->vector.value[RV_FEATURE_EXE_RUNS] < 16; /* log2/16: under two runs */
 }
 
+/** When the promise is broken the model steps down: its risk alone decides nothing any more. */
+static uint32_t risk_to_decide_on(const struct rv_pipeline *pipeline, uint32_t risk)
+{
+    uint32_t quiet = pipeline->risk_min > 0 ? pipeline->risk_min - 1 : 0;
+
+    return rv_promise_kept(&pipeline->promise) ? risk : (uint32_t)rv_min_u64(risk, quiet);
+}
+
 static void decide(struct rv_pipeline *pipeline, const struct rv_event *event,
                    struct rv_outcome *outcome)
 {
@@ -105,7 +117,7 @@ static void decide(struct rv_pipeline *pipeline, const struct rv_event *event,
         .names = pipeline->names,
         .features = pipeline->features,
         .vector = outcome->vector,
-        .risk = outcome->verdict.risk,
+        .risk = risk_to_decide_on(pipeline, outcome->verdict.risk),
         .novel = outcome->novel,
         .mode = pipeline->mode,
         .model = { pipeline->model_hex, RV_SHA256_HEX_LEN, 0 },
@@ -163,6 +175,19 @@ static void learn(struct rv_pipeline *pipeline, const struct rv_process *process
                            outcome->event->weight);
 }
 
+/** Tell the promise's monitor. Before the score is learnt: a bet must not know the answer. */
+static void watch_promise(struct rv_pipeline *pipeline, const struct rv_process *process,
+                          const struct rv_outcome *outcome, bool alerted)
+{
+    uint64_t random = rv_mix64(pipeline->counts.events ^ outcome->event->start_boot_ns);
+    uint64_t p_q32 = 0;
+
+    if (!process->tainted && !outcome->p.inherited && (random >> 32) % BET_ON_ONE_IN == 0)
+        p_q32 = rv_calibration_p_q32(pipeline->calibration, rv_process_class(process),
+                                     outcome->verdict.raw_q16, random);
+    (void)rv_promise_verdict(&pipeline->promise, outcome->event->time_boot_ns, p_q32, alerted);
+}
+
 void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
                      struct rv_outcome *ret_outcome)
 {
@@ -200,6 +225,7 @@ void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
         denied || (change.due == RV_SCORE_DUE && ret_outcome->verdict.risk >= pipeline->risk_min);
     if (change.process && change.due == RV_SCORE_DUE) {
         rv_features_note_risk(pipeline->features, change.process, ret_outcome->verdict.risk);
+        watch_promise(pipeline, change.process, ret_outcome, alerted);
         learn(pipeline, change.process, ret_outcome, alerted);
     }
     if (!alerted)
@@ -270,4 +296,5 @@ void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_c
     ret_counts->live_processes = features.live;
     ret_counts->programs = features.programs;
     ret_counts->memory_bytes = rv_features_memory(pipeline->features);
+    ret_counts->light = pipeline->promise.light;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "host.h"
+#include "models/promise.h"
 
 struct repeat;
 
@@ -13,6 +14,7 @@ struct rv_pipeline {
     struct rv_features *features;
     struct rv_model *model;
     struct rv_calibration *calibration;
+    struct rv_promise promise; /* watches whether the calibration still holds */
     struct rv_host_names *names;
 
     const struct rv_program *program;

@@ -12,6 +12,7 @@
 #include "features/features.h"
 #include "models/calibration.h"
 #include "models/model.h"
+#include "models/promise.h"
 #include "policy/policy.h"
 
 #include <jansson.h>
@@ -75,6 +76,7 @@ struct rv_pipeline_counts {
     uint64_t by_type[RV_EVENT_TYPE_END_];
     uint32_t live_processes, programs;
     size_t memory_bytes; /* of the state of the host */
+    enum rv_light light; /* of the model's promise; red: its risk is reported, not decided on */
 };
 void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_counts *ret_counts);
 
