@@ -157,28 +157,37 @@ json_t *rv_diags_json(const struct rv_diags *diags)
     return array;
 }
 
-/** Levenshtein distance, given up above `limit`. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/** Edits from `a` to `b`: letters put in, left out, replaced, or two neighbours swapped. Upper and
+ * lower case are the same. `limit` + 1 for names too long to be compared. */
 static size_t distance(struct rv_text a, struct rv_text b, size_t limit)
 {
     enum { LONGEST = 64 };
-    size_t row[LONGEST + 1];
+    size_t rows[3][LONGEST + 1];
 
     if (a.len > LONGEST || b.len > LONGEST)
         return limit + 1;
     for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= a.len; i++) {
-        size_t corner = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
 
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            size_t change = corner + (a.data[i - 1] != b.data[j - 1]);
+            bool same = lower(a.data[i - 1]) == lower(b.data[j - 1]);
 
-            corner = row[j];
-            row[j] = rv_min_u64(change, rv_min_u64(row[j], row[j - 1]) + 1);
+            row[j] = rv_min_u64(above[j - 1] + (same ? 0 : 1),
+                                rv_min_u64(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
+                a.data[i - 2] == b.data[j - 1])
+                row[j] = rv_min_u64(row[j], two_above[j - 2] + 1);
         }
     }
-    return row[b.len];
+    return rows[a.len % 3][b.len];
 }
 
 const char *rv_diag_nearest(struct rv_text name, size_t count,
