@@ -57,6 +57,32 @@ static void kernel_and_user_space_agree(void **state)
     }
 }
 
+static void the_table_agrees(void **state)
+{
+    static const struct test_shape shapes[] = {
+        { 1, 0, 4, 10, 0 }, { 32, 4, 96, 1000, 0 }, { 64, 5, 96, 50, 7 }, { 64, 6, 128, 30, 11 }
+    };
+
+    for (size_t i = 0; i < RV_COUNT(shapes); i++) {
+        struct rv_forest *forest = test_forest(i, shapes[i]);
+        struct rv_kernel_model model = { { forest, i % 2 ? NULL : forest }, 9 };
+        struct rv_kernel_trial trial = { 0 };
+        struct test_random random = { 11 };
+        static int32_t wide[200 * 128];
+        int r;
+
+        for (size_t j = 0; j < 200; j++)
+            test_row(&random, shapes[i], wide + j * shapes[i].width);
+        r = rv_kernel_table_try(&model, wide, 200, &trial);
+        rv_forest_free(&forest);
+        skip_without_bpf(r);
+        rv_assert_ok(r);
+        assert_int_equal(trial.mismatches, 0);
+        fprintf(stdout, "# %u trees x %u as a table: %u ns\n", shapes[i].trees, shapes[i].depth,
+                trial.ns);
+    }
+}
+
 /* Leaves too far apart for an immediate, thresholds at the ends. */
 static void extremes_agree(void **state)
 {
@@ -198,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_and_user_space_agree),
         cmocka_unit_test(extremes_agree),
+        cmocka_unit_test(the_table_agrees),
         cmocka_unit_test(a_slot_is_promoted_and_rolled_back),
         cmocka_unit_test(too_wide_a_row_is_refused),
     };

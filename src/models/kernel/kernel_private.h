@@ -14,3 +14,6 @@ struct emit_source {
 RV_MUST_CHECK int kernel_emit(const struct rv_kernel_model *model,
                               const struct rv_kernel_place *place, const struct emit_source *source,
                               struct rv_buf *ret_code);
+
+/** The width of the row that all heads read; 0 if they disagree or there is none. */
+uint32_t kernel_width(const struct rv_kernel_model *model);

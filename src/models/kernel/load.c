@@ -115,8 +115,7 @@ static int compare_trial(struct trial *trial, struct rv_kernel_trial *result)
     return 0;
 }
 
-/* Both heads read the same row. @return its width, 0 if they disagree. */
-static uint32_t width_of(const struct rv_kernel_model *model)
+uint32_t kernel_width(const struct rv_kernel_model *model)
 {
     uint32_t width = 0;
 
@@ -135,7 +134,7 @@ int rv_kernel_try(const struct rv_kernel_model *model, const int32_t *rows, uint
 {
     RV_AUTO(trial_done)
     struct trial trial = {
-        model, rows, count, width_of(model), 1, -1, -1, -1,
+        model, rows, count, kernel_width(model), 1, -1, -1, -1,
     };
     struct rv_kernel_trial result = { 0 };
     int r;

@@ -85,3 +85,17 @@ void rv_kernel_switch_done(struct rv_kernel_switch *kernel_switch);
 /** The maps that a place needs, for programs that do not bring their own. -1 or a descriptor. */
 RV_MUST_CHECK int rv_kernel_make_scratch(int *ret_fd);
 RV_MUST_CHECK int rv_kernel_make_slots(int *ret_fd);
+
+/* ---- As a table (models/kernel_table.h), where loading code is barred ---- */
+
+struct rv_kernel_table;
+
+/** @return 0; -E2BIG for more than 64 trees or a depth above 6; -EINVAL; -ENOMEM. free() it. */
+RV_MUST_CHECK int rv_kernel_table_make(const struct rv_kernel_model *model,
+                                       struct rv_kernel_table **ret_table);
+/** Put a table where the fixed program finds it: one update of the map of maps. */
+RV_MUST_CHECK int rv_kernel_table_promote(int tables_fd, enum rv_kernel_slot slot,
+                                          const struct rv_kernel_table *table);
+/** As rv_kernel_try(), through the table walker. `instructions` stays 0. */
+RV_MUST_CHECK int rv_kernel_table_try(const struct rv_kernel_model *model, const int32_t *rows,
+                                      uint32_t count, struct rv_kernel_trial *ret_trial);
