@@ -4,10 +4,13 @@
 #include <fnmatch.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/fanotify.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -18,41 +21,85 @@
 #define PATH_LIMIT ((size_t)4096)
 
 struct rv_watch {
-    int fd;
+    int fd;         /* fanotify */
+    int changes_fd; /* inotify: names come and go in directories that patterns look into */
+    int timer_fd;   /* runs when they did: look again a little later */
+    int poll_fd;    /* epoll over the three */
     size_t marks;
+    char **patterns; /* of our own root: expanded again after changes */
+    size_t pattern_count;
     char path[PATH_LIMIT]; /* of the hit at hand */
 };
 
+static int poll_also(const struct rv_watch *watch, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+    return epoll_ctl(watch->poll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/** `watch` with all its descriptors open. */
+static int open_all(struct rv_watch *watch)
+{
+    const int *fds[] = { &watch->fd, &watch->changes_fd, &watch->timer_fd };
+
+    watch->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
+                              O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK | O_NOATIME);
+    if (watch->fd < 0)
+        return -errno;
+    watch->changes_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (watch->changes_fd < 0)
+        return -errno;
+    watch->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (watch->timer_fd < 0)
+        return -errno;
+    watch->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (watch->poll_fd < 0)
+        return -errno;
+    for (size_t i = 0; i < RV_COUNT(fds); i++) {
+        int r = poll_also(watch, *fds[i]);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int rv_watch_open(struct rv_watch **ret_watch)
 {
-    struct rv_watch *watch = calloc(1, sizeof(*watch));
+    RV_AUTO(rv_watch_free) struct rv_watch *watch = calloc(1, sizeof(*watch));
+    int r;
 
     if (!watch)
         return -ENOMEM;
-    watch->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
-                              O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK | O_NOATIME);
-    if (watch->fd < 0) {
-        int r = -errno;
-
-        free(watch);
+    watch->fd = watch->changes_fd = watch->timer_fd = watch->poll_fd = -1;
+    r = open_all(watch);
+    if (r < 0)
         return r;
-    }
-    *ret_watch = watch;
+    *ret_watch = RV_TAKE(watch);
     return 0;
 }
 
 void rv_watch_free(struct rv_watch **watch)
 {
-    if (!watch || !*watch)
+    struct rv_watch *w = watch ? *watch : NULL;
+
+    if (!w)
         return;
-    rv_closep(&(*watch)->fd);
-    free(*watch);
+    rv_closep(&w->poll_fd);
+    rv_closep(&w->timer_fd);
+    rv_closep(&w->changes_fd);
+    rv_closep(&w->fd);
+    for (size_t i = 0; i < w->pattern_count; i++)
+        free(w->patterns[i]);
+    free(w->patterns);
+    free(w);
     *watch = NULL;
 }
 
 int rv_watch_fd(const struct rv_watch *watch)
 {
-    return watch->fd;
+    return watch->poll_fd;
 }
 
 /* ---- Marks ---- */
@@ -93,9 +140,26 @@ static int mark(struct rv_watch *watch, int root_fd, const char *path, bool dire
 struct expansion {
     struct rv_watch *watch;
     int root_fd;
-    bool directory;
+    bool directory; /* the pattern ends in a slash */
+    bool own_root;  /* then names that come later count too */
     size_t marked;
 };
+
+/** Learn of names that come and go in a directory; one that is not there has none. */
+static void watch_changes(const struct expansion *expansion, const char *path)
+{
+    int fd = open_in_root(expansion->root_fd, *path ? path : "/", O_PATH | O_DIRECTORY);
+    char link[40];
+
+    if (!expansion->own_root || fd < 0) {
+        rv_closep(&fd);
+        return;
+    }
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    /* Past the user's limit of watches: then only what exists now is marked. */
+    (void)inotify_add_watch(expansion->watch->changes_fd, link, IN_CREATE | IN_MOVED_TO);
+    rv_closep(&fd);
+}
 
 static int expand(struct expansion *expansion, const char *done, const char *rest, unsigned depth);
 
@@ -138,6 +202,8 @@ static int expand(struct expansion *expansion, const char *done, const char *res
     int r;
 
     rest += strspn(rest, "/");
+    if (*rest != '\0')
+        watch_changes(expansion, done);
     if (*rest == '\0' || depth > 64 || strlen(done) > PATH_LIMIT) {
         r = mark(expansion->watch, expansion->root_fd, *done ? done : "/", expansion->directory);
         if (r > 0)
@@ -155,28 +221,93 @@ static int expand(struct expansion *expansion, const char *done, const char *res
     return expand(expansion, path, rest + len, depth + 1);
 }
 
+static int add_pattern(struct rv_watch *watch, int root_fd, const char *pattern, bool own_root,
+                       size_t *marked)
+{
+    size_t len = strlen(pattern);
+    struct expansion expansion = { .watch = watch,
+                                   .root_fd = root_fd,
+                                   .own_root = own_root,
+                                   .directory = len > 1 && pattern[len - 1] == '/' };
+    int r = pattern[0] == '/' ? expand(&expansion, "", pattern, 0) : -EINVAL;
+
+    *marked += expansion.marked;
+    return r;
+}
+
+static bool is_own_root(int root_fd)
+{
+    struct stat ours, theirs;
+
+    return stat("/", &ours) == 0 && fstat(root_fd, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
+}
+
+/** Remember a pattern of our own root, once. */
+static int keep_pattern(struct rv_watch *watch, const char *pattern)
+{
+    char **patterns;
+
+    for (size_t i = 0; i < watch->pattern_count; i++) {
+        if (rv_streq(watch->patterns[i], pattern))
+            return 0;
+    }
+    patterns = reallocarray(watch->patterns, watch->pattern_count + 1, sizeof(*patterns));
+    if (!patterns)
+        return -ENOMEM;
+    watch->patterns = patterns;
+    patterns[watch->pattern_count] = strdup(pattern);
+    if (!patterns[watch->pattern_count])
+        return -ENOMEM;
+    watch->pattern_count++;
+    return 0;
+}
+
 int rv_watch_add(struct rv_watch *watch, int root_fd, const char *const *paths, size_t path_count,
                  size_t *ret_marked)
 {
+    bool own_root = is_own_root(root_fd);
     size_t marked = 0;
+    int r = 0;
 
     watch->marks = 0; /* counted anew: marking again what is marked is free */
-    for (size_t i = 0; i < path_count; i++) {
-        size_t len = strlen(paths[i]);
-        struct expansion expansion = { .watch = watch,
-                                       .root_fd = root_fd,
-                                       .directory = len > 1 && paths[i][len - 1] == '/' };
-        int r;
-
-        if (paths[i][0] != '/')
-            return -EINVAL;
-        r = expand(&expansion, "", paths[i], 0);
-        if (r < 0)
-            return r;
-        marked += expansion.marked;
+    for (size_t i = 0; i < path_count && r == 0; i++) {
+        r = add_pattern(watch, root_fd, paths[i], own_root, &marked);
+        if (r == 0 && own_root)
+            r = keep_pattern(watch, paths[i]);
     }
-    if (ret_marked)
+    if (r == 0 && ret_marked)
         *ret_marked = marked;
+    return r;
+}
+
+/** Mark what the patterns match by now: passwd(1) replaces /etc/shadow by another file. */
+static int look_again(struct rv_watch *watch)
+{
+    RV_AUTO(rv_closep) int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    size_t marked = 0;
+    int r = root_fd < 0 ? -errno : 0;
+
+    watch->marks = 0;
+    for (size_t i = 0; i < watch->pattern_count && r == 0; i++)
+        r = add_pattern(watch, root_fd, watch->patterns[i], true, &marked);
+    return r == -ENOSPC ? 0 : r;
+}
+
+/** Names changed somewhere: look again, but not more often than every 20 ms. */
+static int follow_changes(struct rv_watch *watch)
+{
+    static const struct itimerspec soon = { .it_value.tv_nsec = 20 * 1000 * 1000 };
+    _Alignas(struct inotify_event) char room[1024];
+    uint64_t expirations;
+    bool changed = false;
+
+    while (read(watch->changes_fd, room, sizeof(room)) > 0)
+        changed = true;
+    if (changed && timerfd_settime(watch->timer_fd, 0, &soon, NULL) < 0)
+        return -errno;
+    if (read(watch->timer_fd, &expirations, sizeof(expirations)) > 0)
+        return look_again(watch);
     return 0;
 }
 
@@ -227,8 +358,10 @@ static int put_hit(struct rv_watch *watch, const struct fanotify_event_metadata 
 int rv_watch_read(struct rv_watch *watch, const struct rv_watch_sink *sink)
 {
     _Alignas(struct fanotify_event_metadata) char room[4096];
-    int hits = 0, r = 0;
+    int hits = 0, r = follow_changes(watch);
 
+    if (r < 0)
+        return r;
     for (;;) {
         const struct fanotify_event_metadata *meta;
         ssize_t len = read(watch->fd, room, sizeof(room));

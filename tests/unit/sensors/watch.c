@@ -196,6 +196,34 @@ static void a_relative_path_is_an_error(void **state)
     assert_int_equal(rv_watch_add(fixture->watch, fixture->root_fd, &path, 1, NULL), -EINVAL);
 }
 
+/** Hits from our own root's point of view: patterns begin with the fixture's whole path. */
+static void a_replaced_file_is_watched_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char secret[128], later[128];
+    const char *paths[] = { secret, later };
+    size_t marked = 0;
+    struct hits hits;
+
+    open_or_skip(fixture);
+    snprintf(secret, sizeof(secret), "%s/secret", fixture->root);
+    snprintf(later, sizeof(later), "%s/dir/*", fixture->root);
+    rv_assert_ok(rv_watch_add(fixture->watch, root_fd, paths, RV_COUNT(paths), &marked));
+    assert_int_equal(marked, 1);
+    make_file(fixture, "home/a/key");
+    assert_int_equal(renameat(fixture->root_fd, "home/a/key", fixture->root_fd, "secret"), 0);
+    make_file(fixture, "dir/child");
+    read_hits(fixture);
+    usleep(40000);
+    read_hits(fixture); /* the timer: marks are set */
+    touch(fixture, "secret", O_RDONLY);
+    touch(fixture, "dir/child", O_RDONLY);
+    hits = read_hits(fixture);
+    assert_int_equal(hits.count, 2);
+    close(root_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_directory_stands_for_the_files_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writing_is_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_cannot_lead_out_of_the_root, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_replaced_file_is_watched_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_relative_path_is_an_error, set_up, tear_down),
     };
 

@@ -100,8 +100,9 @@ RV_MUST_CHECK int rv_sensors_dispatch(struct rv_sensors *sensors);
 /**
  * Report opens of these files, reads included. Each path is absolute; a trailing "/" watches the
  * files directly in a directory; `*` and `?` match within one component. Existing matches under
- * `root_fd` are marked now (a container's root: open /proc/PID/root); call again after changes,
- * marks that exist are kept. A path that matches nothing is no error.
+ * `root_fd` are marked now; marks that exist are kept. A path that matches nothing is no error.
+ * Below the caller's own root, names that come later and files that are replaced are marked some
+ * 20 ms after; below another root (a container's: open /proc/PID/root) call again.
  * @param ret_marked number of inodes marked now; may be NULL.
  * @return 0; -ENOSPC past RV_SENSORS_WATCH_MAX; -EOPNOTSUPP when the sensor is missing.
  */
