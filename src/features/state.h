@@ -64,6 +64,7 @@ struct rv_ancestry {
     uint8_t depth, interpreters;
     uint8_t scratch; /* generations for which an ancestor in a scratch folder still counts */
     bool package;
+    uint16_t risk; /* highest when it was made */
 };
 
 /* Counts that the judge alone keeps; they saturate at 65535. */

@@ -56,17 +56,19 @@ static void fill_program(const struct rv_features *features, const struct rv_pro
 }
 
 /* Walks up to where somebody else's word begins: a login, or what starts services. */
-static void fill_servers_above(const struct rv_process *process, int32_t *value)
+static void fill_from_above(const struct rv_process_slot *slot, int32_t *value)
 {
-    uint32_t risk = process->risk_max;
-    const struct rv_process *above = process->parent;
+    uint32_t risk = slot->ancestry.risk;
+    const struct rv_process *above = slot->pub.parent;
 
     for (int i = 0; above && i < SERVER_GENERATIONS; i++, above = above->parent) {
         enum rv_program_kind kind = above->program->kind;
 
+        if (kind == RV_KIND_SERVICE || above->key.tgid == 1)
+            break;
         if (above->risk_max > risk)
             risk = above->risk_max;
-        if (kind == RV_KIND_LOGIN || kind == RV_KIND_SERVICE || above->key.tgid == 1)
+        if (kind == RV_KIND_LOGIN)
             break;
         if (above->serves_network || kind == RV_KIND_SERVER) {
             value[RV_FEATURE_ANC_SERVER] = SERVER_GENERATIONS - i;
@@ -97,7 +99,7 @@ static void fill_descent(const struct rv_process_slot *slot, uint64_t now_ns, in
     value[RV_FEATURE_CAPS_GAINED] = (int32_t)rv_core_popcount(slot->gained_caps);
     value[RV_FEATURE_NAMESPACES] = (int32_t)rv_core_popcount(slot->namespaces);
     value[RV_FEATURE_CONTAINER] = pub->workload->container;
-    fill_servers_above(pub, value);
+    fill_from_above(slot, value);
 }
 
 static void fill_tally(const struct rv_process_slot *slot, int32_t *value)

@@ -7,6 +7,7 @@
 #define EDGE_COUNT  160 /* quarters of a point from 0.25 to 40 */
 #define QUARTER_Q16 ((int64_t)16384)
 #define CLASS_MIN   2000U
+#define ALPHA_PPM   100U /* alarms begin at risk 400 */
 
 /*
  * Of 30,000 benign verdicts, how many score at least so many quarters of a point. From whole-host
@@ -30,6 +31,7 @@ int rv_calibration_new_baseline(struct rv_calibration **ret_calibration)
         .edge_count = EDGE_COUNT,
         .class_count = RV_KIND_COUNT_,
         .class_min = CLASS_MIN,
+        .alpha_ppm = ALPHA_PPM,
     };
     int r;
 

@@ -298,7 +298,7 @@ static void say_kind(const struct words *words)
 
 static void say_risk(const struct words *words)
 {
-    rv_buf_addf(words->buf, "it or an ancestor reached risk %d before",
+    rv_buf_addf(words->buf, "an ancestor reached risk %d before",
                 words->value[RV_FEATURE_ANC_RISK]);
 }
 

@@ -73,7 +73,7 @@
     F(23, ANC_INTERPRETERS, "anc_interpreters", 255, "count", EXEC, JUDGE, DILUTE,                 \
       "shells and script languages among the ancestors")                                           \
     F(24, ANC_RISK, "anc_risk", 1000, "risk", NOW, JUDGE, RAISE,                                   \
-      "highest risk given to the process or an ancestor so far")                                   \
+      "highest risk given to an ancestor so far; its own does not count, or it would feed itself")                                   \
     F(25, ANC_SCRATCH, "anc_scratch", 1, "bool", EXEC, JUDGE, FIXED,                               \
       "one of the three nearest ancestors ran from a scratch folder or from memory")                                      \
     F(26, SINCE_FORK, "since_fork", 2147483647, "s", NOW, JUDGE, DILUTE,                           \
