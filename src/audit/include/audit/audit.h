@@ -25,12 +25,13 @@
  * was queued but answered with an error may or may not be found by the next open: it is unknown,
  * as after a crash. Sealing is told by fd/dispatch/status, so that actions stop and people know.
  *
- * System calls after open (for a seccomp filter; open() itself may run before the filter is on,
+ * System calls after open() (for a seccomp filter; open() itself may run before the filter is on,
  * and the threads it starts share the filter only with SECCOMP_FILTER_FLAG_TSYNC): openat close
- * read pread64 write pwrite64 fsync fdatasync ftruncate rename{at,at2} mkdirat unlinkat getdents64
- * fstat newfstatat lseek sync_file_range futex poll clock_gettime getrandom mmap munmap mprotect madvise brk
- * rt_sigprocmask exit. In open(): also fallocate, fcntl (F_OFD_SETLK), eventfd2, clone3 (or clone),
- * set_robust_list, rseq. All paths are relative to the directory descriptor, which another process
+ * read pread64 write pwrite64 fsync fdatasync sync_file_range ftruncate rename{at,at2} mkdirat
+ * unlinkat getdents64 fstat newfstatat fcntl lseek futex poll clock_gettime getrandom mmap munmap
+ * mprotect madvise brk rt_sigprocmask set_robust_list rseq (threads that just start) exit.
+ * In open() also: fallocate, faccessat, faccessat2, eventfd2, rt_sigaction, clone3 (clone).
+ * All paths are relative to the directory descriptor, which another process
  * may have opened; nothing outside it is named. With Landlock: read, write, make_reg, make_dir,
  * remove_file, remove_dir, refer below that directory.
  */
