@@ -10,9 +10,10 @@
 #define LEVEL_CAP          60.0
 #define LEVEL_NEXT         0.3
 #define LEVEL_HOLD         0.95 /* of the score stays from row to row */
-#define REGRESSION_WINDOW  8U
+#define REGRESSION_WINDOW  6U
 #define FOREST_WINDOW      12U
-#define RELATION_HOLD      0.05 /* the log score may fall by this from row to row */
+#define RELATION_HOLD      0.3 /* the log score may fall by this from row to row */
+#define FOREST_WEIGHT      2.0
 #define EXCESS_CAP         10.0
 
 void rv_series_model_free(struct rv_series_model **model)
@@ -214,7 +215,7 @@ void rv_series_hold_relations(const struct rv_series_model *model, const double 
 
     for (size_t i = 0; i < count; i++) {
         double score = log_ratio(by_regression[i], model->middle_regression) +
-                       log_ratio(by_forest[i], model->middle_forest);
+                       FOREST_WEIGHT * log_ratio(by_forest[i], model->middle_forest);
 
         held = score > held - RELATION_HOLD ? score : held - RELATION_HOLD;
         ret_raw[i] = held;

@@ -18,7 +18,7 @@
 #define LATER_ROWS_MIN ((size_t)500) /* normal rows beside attacks, to calibrate on them alone */
 #define PENALTY        5.0
 #define VALUES_MIN     8U  /* a sensor with fewer different readings is a switch: no target */
-#define RECOVERY_ROWS  12U /* after an attack the smoothed score still holds attack rows */
+#define RECOVERY_ROWS  48U /* after an attack the plant, and the window, take time to settle */
 #define LEVEL_BLOCKS   4U
 #define NOISE_MARGIN   10.0 /* variances of a block mean that noise alone may cause */
 #define WANDER_WEIGHT  20.0
