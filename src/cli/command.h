@@ -32,6 +32,7 @@ struct rv_command {
     COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
     COMMAND(model, card, "MODEL [--json]", "print a model's card, or CycloneDX")                   \
     COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \
+    COMMAND(model, eval, "--model FILE --normal FILE... --attack FILE...", "measure a model")        \
     COMMAND(model, explain, "MODEL --rows FILE", "say why a row got its score")                    \
     COMMAND(model, import, "FILE -o MODEL", "take over an XGBoost or ONNX model")                  \
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \

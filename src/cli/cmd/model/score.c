@@ -27,22 +27,6 @@ static int put_json(void *context, const char *id, const struct rv_score *score)
     return puts(line.data) < 0 ? -EIO : 0;
 }
 
-/** The task whose section the package has. */
-static const struct model_task *task_of(const struct rv_package *package,
-                                        struct rv_span *ret_section)
-{
-    for (size_t i = 0; i < rv_package_section_count(package); i++) {
-        const char *name = rv_package_section_name(package, i);
-        const struct model_task *task = model_task_by_section(name);
-
-        if (task) {
-            *ret_section = rv_package_section(package, name);
-            return task;
-        }
-    }
-    return NULL;
-}
-
 static int score(const char *model, const char *input, bool json)
 {
     RV_AUTO(rv_package_free) struct rv_package *package = NULL;
@@ -57,7 +41,7 @@ static int score(const char *model, const char *input, bool json)
                 why ? why : strerror(-r));
         return RV_EXIT_ERROR;
     }
-    task = task_of(package, &section);
+    task = model_task_of(package, &section);
     if (!task) {
         fprintf(stderr, "%s holds no model for data files; 'reeve model inspect' says what it is\n",
                 model);

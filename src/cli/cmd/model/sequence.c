@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sequence task: traces of system calls or events from tables and recorded streams. */
+#include "figures.h"
 #include "task.h"
 
+#include "base/hash.h"
 #include "models/sequence.h"
 
 #include <fcntl.h>
@@ -109,6 +111,131 @@ static int score(struct rv_span section, const char *input, const struct task_si
     return r;
 }
 
+/* ---- Evaluation ---- */
+
+struct padding {
+    const char *name;
+    size_t appended;    /* benign calls after the trace, for each of its own */
+    size_t interleaved; /* benign calls after each call */
+};
+
+static const struct padding paddings[] = {
+    { "as recorded", 0, 0 },       { "1:1 appended", 1, 0 },    { "4:1 appended", 4, 0 },
+    { "16:1 appended", 16, 0 },    { "1:1 interleaved", 0, 1 }, { "2:1 interleaved", 0, 2 },
+};
+
+/** Benign calls: normal traces end to end, the next one drawn when one is used up. */
+struct benign {
+    const struct rv_sequences *normal;
+    uint64_t random;
+    const struct rv_sequence *now;
+    size_t at;
+};
+
+static uint16_t benign_call(struct benign *benign)
+{
+    while (!benign->now || benign->at == benign->now->count) {
+        benign->random += 0x9e3779b97f4a7c15ULL;
+        benign->now = &benign->normal->items[rv_mix64(benign->random) % benign->normal->count];
+        benign->at = 0;
+    }
+    return benign->now->calls[benign->at++];
+}
+
+/** A malloc'd padded copy; NULL without memory. */
+static uint16_t *pad(const struct rv_sequence *trace, const struct padding *padding,
+                     struct benign *benign, size_t *ret_count)
+{
+    size_t count = trace->count * (1 + padding->appended + padding->interleaved), at = 0;
+    uint16_t *calls = malloc((count + 1) * sizeof(*calls));
+
+    if (!calls)
+        return NULL;
+    for (size_t i = 0; i < trace->count; i++) {
+        calls[at++] = trace->calls[i];
+        for (size_t k = 0; k < padding->interleaved; k++)
+            calls[at++] = benign_call(benign);
+    }
+    while (at < count)
+        calls[at++] = benign_call(benign);
+    *ret_count = count;
+    return calls;
+}
+
+static int score_padded(const struct rv_sequence_model *model, const struct rv_sequences *set,
+                        const struct padding *padding, struct benign *benign,
+                        struct figures_scores *scores)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < set->count && r == 0; i++) {
+        size_t count = 0;
+        RV_AUTO(rv_freep) uint16_t *calls = pad(&set->items[i], padding, benign, &count);
+        struct rv_score score;
+
+        r = calls ? rv_sequence_score(model, calls, count, &score) : -ENOMEM;
+        if (r == 0)
+            r = figures_add(scores, score);
+    }
+    return r;
+}
+
+static bool has_calls(const struct rv_sequences *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].count > 0)
+            return true;
+    }
+    return false;
+}
+
+static int judge(const struct rv_sequence_model *model, const struct rv_sequences *normal,
+                 const struct rv_sequences *attack, uint64_t seed, json_t *report)
+{
+    RV_AUTO(figures_done) struct figures_scores usual = { 0 };
+    struct benign benign = { .normal = normal, .random = seed };
+    int r = score_padded(model, normal, &paddings[0], &benign, &usual);
+
+    for (size_t p = 0; p < RV_COUNT(paddings) && r == 0; p++) {
+        RV_AUTO(figures_done) struct figures_scores found = { 0 };
+
+        if (p > 0 && !has_calls(normal))
+            break;
+        r = score_padded(model, attack, &paddings[p], &benign, &found);
+        if (r == 0 && p == 0)
+            r = figures_detection(report, &usual, &found);
+        if (r == 0 && attack->count > 0)
+            r = figures_evasion(report, paddings[p].name, &found);
+    }
+    return r;
+}
+
+static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+                json_t *report)
+{
+    RV_AUTO(rv_sequence_model_free) struct rv_sequence_model *model = NULL;
+    RV_AUTO(rv_sequences_done) struct rv_sequences all = { 0 };
+    RV_AUTO(rv_sequences_done) struct rv_sequences normal = { 0 };
+    RV_AUTO(rv_sequences_done) struct rv_sequences attack = { 0 };
+    int r = load(section, &model);
+
+    if (r == 0)
+        r = read_all(&files->normal, RV_LABEL_NORMAL, &all, NULL);
+    if (r == 0)
+        r = read_all(&files->attack, RV_LABEL_ATTACK, &all, NULL);
+    if (r == 0)
+        r = pick(&all, RV_LABEL_NORMAL, NULL, &normal);
+    if (r == 0)
+        r = pick(&all, RV_LABEL_ATTACK, &normal, &attack);
+    if (r == 0)
+        r = figures_count(report, "normal traces", normal.count);
+    if (r == 0)
+        r = figures_count(report, "attack traces", attack.count);
+    if (r == 0)
+        r = figures_count(report, "copies dropped", all.count - normal.count - attack.count);
+    return r < 0 ? r : judge(model, &normal, &attack, seed, report);
+}
+
 const struct model_task model_task_sequence = {
     .name = "sequence",
     .section = "sequence",
@@ -117,4 +244,5 @@ const struct model_task model_task_sequence = {
               "interface or event table mean nothing to it.",
     .train = train,
     .score = score,
+    .eval = eval,
 };

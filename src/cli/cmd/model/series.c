@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The series task: tables of sensor readings. */
+#include "figures.h"
 #include "task.h"
 
 #include "models/series.h"
@@ -98,6 +99,133 @@ static int score(struct rv_span section, const char *input, const struct task_si
     return r;
 }
 
+/* ---- Evaluation: by rows and by events, never point-adjusted ---- */
+
+struct tally {
+    size_t normal, false_alarms, attack, found; /* rows */
+    size_t events, events_found;                /* runs of attack rows */
+    size_t false_episodes;                      /* runs of alarms that touch no attack */
+    double delay;                               /* sum over events: time to detection / length */
+};
+
+/** End of the run of rows that starts at `from` and for which `test` stays as it is there. */
+static size_t run_end(const bool *test, size_t from, size_t count)
+{
+    size_t end = from;
+
+    while (end < count && test[end] == test[from])
+        end++;
+    return end;
+}
+
+static void tally_events(const bool *attack, const bool *alarm, size_t rows, struct tally *tally)
+{
+    for (size_t at = 0, end; at < rows; at = end) {
+        size_t first = at;
+
+        end = run_end(attack, at, rows);
+        if (!attack[at])
+            continue;
+        while (first < end && !alarm[first])
+            first++;
+        tally->events++;
+        tally->events_found += first < end;
+        tally->delay += (double)(first - at) / (double)(end - at);
+    }
+    for (size_t at = 0, end; at < rows; at = end) {
+        bool touches = false;
+
+        end = run_end(alarm, at, rows);
+        for (size_t i = at; i < end; i++)
+            touches |= attack[i];
+        tally->false_episodes += alarm[at] && !touches;
+    }
+}
+
+static int tally_series(const struct rv_series *series, const struct rv_score *scores,
+                        struct tally *tally)
+{
+    RV_AUTO(rv_freep) bool *attack = calloc(2 * series->rows + 1, sizeof(*attack));
+    bool *alarm = attack + series->rows;
+
+    if (!attack)
+        return -ENOMEM;
+    for (size_t i = 0; i < series->rows; i++) {
+        attack[i] = series->label[i] == RV_LABEL_ATTACK;
+        alarm[i] = scores[i].risk >= 200;
+        tally->attack += attack[i];
+        tally->found += attack[i] && alarm[i];
+        tally->normal += !attack[i];
+        tally->false_alarms += !attack[i] && alarm[i];
+    }
+    tally_events(attack, alarm, series->rows, tally);
+    return 0;
+}
+
+static int judge(const struct rv_series_model *model, const struct rv_series_set *set,
+                 struct tally *tally)
+{
+    int r = 0;
+
+    for (size_t s = 0; s < set->count && r == 0; s++) {
+        struct rv_dataset_error error = { 0 };
+        RV_AUTO(rv_freep) struct rv_score *scores = NULL;
+
+        scores = calloc(set->items[s].rows + 1, sizeof(*scores));
+        if (!scores)
+            return -ENOMEM;
+        r = rv_series_score(model, &set->items[s], scores, &error);
+        if (r < 0)
+            return task_refuse(set->items[s].name, r, &error);
+        r = tally_series(&set->items[s], scores, tally);
+    }
+    return r;
+}
+
+static int note(const struct tally *tally, json_t *report)
+{
+    int r = figures_count(report, "normal rows", tally->normal);
+
+    if (r == 0)
+        r = figures_count(report, "attack rows", tally->attack);
+    if (r == 0)
+        r = figures_count(report, "attacks", tally->events);
+    if (r == 0)
+        r = figures_count(report, "attacks found", tally->events_found);
+    if (r == 0)
+        r = figures_count(report, "false alarms", tally->false_episodes);
+    if (r == 0)
+        r = figures_share(report, "false positives at risk 200", tally->false_alarms,
+                          tally->normal);
+    if (r == 0)
+        r = figures_share(report, "detection at risk 200", tally->found, tally->attack);
+    if (r == 0)
+        r = figures_share(report, "F1 of rows", 2 * tally->found,
+                          tally->attack + tally->found + tally->false_alarms);
+    if (r == 0 && tally->events > 0)
+        r = figures_share(report, "earliness of detection",
+                          (size_t)((1 - tally->delay / (double)tally->events) * 1e6), 1000000);
+    return r;
+}
+
+static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+                json_t *report)
+{
+    RV_AUTO(rv_series_model_free) struct rv_series_model *model = NULL;
+    RV_AUTO(rv_series_set_done) struct rv_series_set set = { 0 };
+    struct tally tally = { 0 };
+    int r = rv_series_load(&model, section);
+
+    (void)seed; /* nothing here is drawn */
+    if (r == 0)
+        r = read_all(&files->normal, RV_LABEL_NORMAL, &set, NULL);
+    if (r == 0)
+        r = read_all(&files->attack, RV_LABEL_ATTACK, &set, NULL);
+    if (r == 0)
+        r = judge(model, &set, &tally);
+    return r < 0 ? r : note(&tally, report);
+}
+
 const struct model_task model_task_series = {
     .name = "series",
     .section = "series",
@@ -106,4 +234,5 @@ const struct model_task model_task_series = {
               "the plant needs training anew.",
     .train = train,
     .score = score,
+    .eval = eval,
 };

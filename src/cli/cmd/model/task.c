@@ -33,6 +33,21 @@ const struct model_task *model_task_by_section(const char *section)
     return NULL;
 }
 
+const struct model_task *model_task_of(const struct rv_package *package,
+                                       struct rv_span *ret_section)
+{
+    for (size_t i = 0; i < rv_package_section_count(package); i++) {
+        const char *name = rv_package_section_name(package, i);
+        const struct model_task *task = model_task_by_section(name);
+
+        if (task) {
+            *ret_section = rv_package_section(package, name);
+            return task;
+        }
+    }
+    return NULL;
+}
+
 int task_refuse(const char *path, int code, const struct rv_dataset_error *error)
 {
     if (error && error->message[0] && error->line)

@@ -47,6 +47,11 @@ extern const struct model_task model_task_text;
 const struct model_task *model_task_by_name(const char *name);
 const struct model_task *model_task_by_section(const char *section);
 
+/** The task whose section the package has; NULL if there is none. */
+struct rv_package;
+const struct model_task *model_task_of(const struct rv_package *package,
+                                       struct rv_span *ret_section);
+
 /** Say what is wrong with a data file and what it was read as. @return `code`. */
 struct rv_dataset_error;
 int task_refuse(const char *path, int code, const struct rv_dataset_error *error);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text task: command lines, one a line or as JSON lines. */
+#include "figures.h"
 #include "task.h"
 
+#include "base/hash.h"
 #include "models/text.h"
 
 #include <fcntl.h>
@@ -73,6 +75,97 @@ static int score(struct rv_span section, const char *input, const struct task_si
     return r;
 }
 
+/* ---- Evaluation ---- */
+
+/** What joins benign lines to an attack: empty where there are none. */
+static const struct {
+    const char *name, *before, *after;
+} paddings[] = {
+    { "as recorded", "", "" },     { "benign after", "", " ; " },  { "benign before", " ; ", "" },
+    { "benign around", " && ", " ; " }, { "as a comment", "", " # " },
+};
+
+static const char *draw_line(const struct rv_lines *normal, uint64_t *random)
+{
+    *random += 0x9e3779b97f4a7c15ULL;
+    return normal->items[rv_mix64(*random) % normal->count].text;
+}
+
+/** Put benign lines where the padding says; four of them on each padded side. */
+static void pad(struct rv_buf *into, const char *line, size_t padding,
+                const struct rv_lines *normal, uint64_t *random)
+{
+    const char *before = paddings[padding].before, *after = paddings[padding].after;
+
+    for (size_t i = 0; i < 4 && *before; i++) {
+        rv_buf_add_str(into, draw_line(normal, random));
+        rv_buf_add_str(into, before);
+    }
+    rv_buf_add_str(into, line);
+    for (size_t i = 0; i < 4 && *after; i++) {
+        rv_buf_add_str(into, i == 0 ? after : " ; ");
+        rv_buf_add_str(into, draw_line(normal, random));
+    }
+}
+
+static int score_padded(const struct rv_text_model *model, const struct rv_lines *set,
+                        size_t padding, const struct rv_lines *normal, uint64_t *random,
+                        struct figures_scores *scores)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf line = { 0 };
+    int r = 0;
+
+    for (size_t i = 0; i < set->count && r == 0; i++) {
+        struct rv_score score;
+
+        rv_buf_clear(&line);
+        pad(&line, set->items[i].text, padding, normal, random);
+        r = line.failed ? -ENOMEM : rv_text_score(model, rv_buf_span(&line), &score);
+        if (r == 0)
+            r = figures_add(scores, score);
+    }
+    return r;
+}
+
+static int judge(const struct rv_text_model *model, const struct rv_lines *normal,
+                 const struct rv_lines *attack, uint64_t seed, json_t *report)
+{
+    RV_AUTO(figures_done) struct figures_scores usual = { 0 };
+    int r = score_padded(model, normal, 0, normal, &seed, &usual);
+
+    for (size_t p = 0; p < RV_COUNT(paddings) && r == 0; p++) {
+        RV_AUTO(figures_done) struct figures_scores found = { 0 };
+
+        if (p > 0 && normal->count == 0)
+            break;
+        r = score_padded(model, attack, p, normal, &seed, &found);
+        if (r == 0 && p == 0)
+            r = figures_detection(report, &usual, &found);
+        if (r == 0 && attack->count > 0)
+            r = figures_evasion(report, paddings[p].name, &found);
+    }
+    return r;
+}
+
+static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+                json_t *report)
+{
+    RV_AUTO(rv_text_model_free) struct rv_text_model *model = NULL;
+    RV_AUTO(rv_lines_done) struct rv_lines normal = { 0 };
+    RV_AUTO(rv_lines_done) struct rv_lines attack = { 0 };
+    int r = rv_text_load(&model, section);
+
+    if (r == 0)
+        r = read_all(&files->normal, "normal", &normal, NULL, NULL);
+    if (r == 0)
+        r = read_all(&files->attack, "attack", &attack, &normal, NULL);
+    if (r == 0)
+        r = figures_count(report, "normal lines", normal.count);
+    if (r == 0)
+        r = figures_count(report, "attack lines", attack.count);
+    return r < 0 ? r : judge(model, &normal, &attack, seed, report);
+}
+
 const struct model_task model_task_text = {
     .name = "text",
     .section = "text",
@@ -81,4 +174,5 @@ const struct model_task model_task_text = {
               "tell it little.",
     .train = train,
     .score = score,
+    .eval = eval,
 };
