@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* ---- Names, hashed once ---- */
 
@@ -31,7 +32,7 @@ enum entity_type {
             K(inline) K(interpreter) K(ip) K(kind) K(length) K(mode) K(model) K(name) K(new_euid)  \
                 K(new_mode) K(new_owner) K(new_uid) K(novel) K(old_euid) K(old_mode) K(old_owner)  \
                     K(old_uid) K(owner) K(path_class) K(port) K(preload) K(program) K(protocol)    \
-                        K(remote_session) K(request) K(risk) K(script) K(serves_network) K(setid)  \
+                        K(remote_session) K(request) K(risk) K(script) K(serves_network) K(setid) K(setid_added)  \
                             K(signal) K(source) K(tainted) K(tty) K(uid) K(writable) K(written)
 
 enum key {
@@ -458,6 +459,8 @@ static bool build_file_event(struct build *build)
         put_long(&build->context, KEY_new_mode, attr->new_mode);
         put_long(&build->context, KEY_old_owner, attr->old_uid);
         put_long(&build->context, KEY_new_owner, attr->new_uid);
+        put_bool(&build->context, KEY_setid_added,
+                 (attr->new_mode & ~attr->old_mode & (S_ISUID | S_ISGID)) != 0);
         break;
     }
     default:
