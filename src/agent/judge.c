@@ -44,6 +44,7 @@ struct judge {
     struct rv_signer *signer;
     struct rv_audit *audit;
     struct rv_stream *stream;
+    uint32_t cpus;
     struct rv_control *control;
 
     struct event_base *base;
@@ -89,7 +90,7 @@ static int commit_sensors(void *context, json_t *entry)
     if (!judge->stream)
         return 0;
     rv_stream_counts(judge->stream, &counts);
-    for (uint32_t cpu = 0; cpu < (uint32_t)sysconf(_SC_NPROCESSORS_CONF); cpu++)
+    for (uint32_t cpu = 0; cpu < judge->cpus; cpu++)
         json_array_append_new(seqs, json_integer((json_int_t)rv_stream_seq(judge->stream, cpu)));
     return json_object_set_new(
                entry, "sensors",
@@ -396,6 +397,7 @@ static int open_stream(struct judge *judge)
     fds.fd[RV_SENSORS_FD_RING] = RV_JUDGE_FD_RING;
     fds.fd[RV_SENSORS_FD_URGENT] = RV_JUDGE_FD_URGENT;
     fds.fd[RV_SENSORS_FD_COUNTERS] = RV_JUDGE_FD_COUNTERS;
+    judge->cpus = fds.cpus;
     r = rv_stream_open(&judge->stream, &fds);
     if (r < 0)
         rv_error("cannot map the rings from the kernel: %s", strerror(-r));
@@ -511,6 +513,7 @@ int rv_judge_main(const struct rv_agent_args *args)
     int r;
 
     rv_log_set_name("judge");
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that leaves is no reason to leave */
     r = open_all(&judge);
     if (r == 0)
         run(&judge);

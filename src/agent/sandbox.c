@@ -6,6 +6,8 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -80,8 +82,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(lseek),
     SCMP_SYS(madvise),
     SCMP_SYS(mkdirat),
-    SCMP_SYS(mmap),
-    SCMP_SYS(mprotect),
+
     SCMP_SYS(mremap),
     SCMP_SYS(munmap),
     SCMP_SYS(nanosleep),
@@ -126,6 +127,30 @@ static int allow_threads(scmp_filter_ctx filter)
     return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
+/** Memory may be mapped and protected, but never made executable: the code is what it is. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+    static const int calls[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < RV_COUNT(calls); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    return r;
+}
+
+/** How much waits in a socket (libevent), and whether standard error is a terminal. */
+static int allow_questions(scmp_filter_ctx filter)
+{
+    static const unsigned long requests[] = { FIONREAD, TCGETS };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < RV_COUNT(requests); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_EQ, requests[i]));
+    return r;
+}
+
 int rv_sandbox_filter(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -137,6 +162,13 @@ int rv_sandbox_filter(void)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
     if (r == 0)
         r = allow_threads(filter);
+    if (r == 0)
+        r = allow_memory(filter);
+    if (r == 0)
+        r = allow_questions(filter);
+    /* The log's threads run already: the filter is for them too. */
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (r == 0)
         r = seccomp_load(filter);
     seccomp_release(filter);

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ANSWER_SECONDS 10
 #define LINE_MAX_BYTES ((size_t)1024 * 1024)
 
 struct rv_client {
@@ -36,6 +37,7 @@ int rv_client_open(struct rv_client **ret_client, const char *path, const json_t
     RV_AUTO(rv_closep) int fd = -1;
     RV_AUTO(rv_freep) char *text = json_dumps(request, JSON_COMPACT);
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    static const struct timeval patience = { ANSWER_SECONDS, 0 };
     int r;
 
     if (!client || !text)
@@ -50,6 +52,9 @@ int rv_client_open(struct rv_client **ret_client, const char *path, const json_t
     strcpy(address.sun_path, path);
 
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A judge that is just being started again answers late, not never. */
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return refuse(path, errno);
     r = rv_write_all(fd, text, strlen(text));
@@ -104,6 +109,8 @@ static int read_more(struct rv_client *client)
     do {
         n = read(client->fd, chunk, sizeof(chunk));
     } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return -ETIMEDOUT;
     if (n <= 0)
         return -EPIPE;
     rv_buf_add(&client->in, chunk, (size_t)n);

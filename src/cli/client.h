@@ -25,7 +25,8 @@ bool rv_client_pending(const struct rv_client *client);
 /**
  * The next line, parsed; blocks.
  * @param ret_text the line itself without its newline, valid until the next call; may be NULL.
- * @return 0; -EPIPE when the agent has gone; -EBADMSG.
+ * @return 0; -ETIMEDOUT when nothing came for ten seconds: ask again or give up; -EPIPE when the
+ *         agent has gone; -EBADMSG.
  */
 RV_MUST_CHECK int rv_client_next(struct rv_client *client, json_t **ret_line,
                                  const char **ret_text);

@@ -86,6 +86,8 @@ int cmd_watch(int argc, char **argv)
         const char *text = NULL;
 
         r = rv_client_next(client, &line, &text);
+        if (r == -ETIMEDOUT)
+            continue; /* a quiet host */
         if (r < 0)
             break;
         if (!json_object_get(line, "watching") && !show(&view, line, text, offset))
