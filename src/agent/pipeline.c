@@ -230,7 +230,7 @@ void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
     }
     if (!alerted)
         return;
-    if (denied && change.process)
+    if (change.process)
         rv_features_taint(pipeline->features, change.process);
     ret_outcome->matters = worth_reporting(pipeline, ret_outcome);
     if (ret_outcome->matters) {

@@ -21,7 +21,8 @@ void rv_names_arena_done(struct rv_names_arena *arena);
  * while it owns.
  * @return 0; -ENOSPC when not even moving together makes room.
  */
-RV_MUST_CHECK int rv_names_arena_add(struct rv_names_arena *arena, struct rv_span text, const char **owner);
+RV_MUST_CHECK int rv_names_arena_add(struct rv_names_arena *arena, struct rv_span text,
+                                     const char **owner);
 
 /** Give a string up; `*owner` becomes NULL. NULL is allowed. */
 void rv_names_arena_drop(const char **owner);

@@ -66,8 +66,8 @@ void rv_edges_fade(struct rv_edges *edges);
 void rv_edges_restore(struct rv_edges *edges, uint64_t slot);
 
 /**
- * Surprise in 1/16 bit, at most 512: log2 of total over count. What was never seen, or seldom, is as
- * rare as the subject's next new one: (total + 2) / (distinct + 1). Below 16 sightings of the
+ * Surprise in 1/16 bit, at most 512: log2 of total over count. What was never seen, or seldom, is
+ * as rare as the subject's next new one: (total + 2) / (distinct + 1). Below 16 sightings of the
  * subject, `prior_q4` fills in for those that are missing.
  */
 uint32_t rv_edge_rarity_q4(struct rv_edge_seen seen, uint32_t prior_q4);

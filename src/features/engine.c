@@ -155,12 +155,13 @@ void rv_features_note_risk(struct rv_features *features, const struct rv_process
     slot->pub.risk_max = (uint32_t)rv_max_u64(slot->pub.risk_max, rv_min_u64(risk, 1000));
 }
 
-/* The next of a process and its descendants in depth-first order, or NULL. */
+/* The next of a process and its descendants in depth-first order, or NULL. What a service manager
+ * started is not followed. */
 static struct rv_process_slot *next_below(const struct rv_features *features,
                                           const struct rv_process_slot *top,
                                           const struct rv_process_slot *at)
 {
-    if (at->first_child)
+    if (at->first_child && !rv_process_starts_everything(&at->pub))
         return &features->processes[at->first_child];
     while (at != top && !at->next_sibling)
         at = rv_process_slot_of(features, at->pub.parent);

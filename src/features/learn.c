@@ -77,27 +77,22 @@ uint32_t rv_learn_edge(struct rv_features *features, struct rv_process_slot *slo
 
 struct rv_core_normal rv_learn_normal(const struct rv_features *features, uint32_t class)
 {
-    const struct rv_acquaintance *known = &features->acquaintance[class];
-
-    return (struct rv_core_normal){
-        .class = class,
-        .armed = known->seen >= ARMED_SEEN && known->strange <= ARMED_STRANGE,
-    };
+    return (struct rv_core_normal){ class, features->acquaintance[class].armed };
 }
 
 void rv_learn_triple(struct rv_features *features, struct rv_process_slot *slot, uint32_t class,
                      uint64_t key)
 {
     struct rv_acquaintance *known = &features->acquaintance[class];
-    uint32_t target = key ? 65536 : 0;
 
     if (slot->pub.tainted)
         return;
     known->seen += known->seen < UINT32_MAX;
-    known->strange = known->strange - known->strange / 512 + target / 512;
+    known->strange = known->strange - known->strange / 512 + (key ? 2048 : 0);
+    known->armed |= known->seen >= ARMED_SEEN && known->strange <= ARMED_STRANGE;
     if (!key)
         return;
-    if (known->seen < ARMED_SEEN)
+    if (!known->armed)
         commit(features, (struct rv_edge){ .key = key });
     else
         wait_to_learn(features, slot, (struct rv_edge){ .key = key });

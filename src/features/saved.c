@@ -2,7 +2,7 @@
 /*
  * What was learnt, as bytes, little-endian:
  *   "REEVEBAS" | u32 format 1 | u32 week | u32 programs | u32 edges | u32 normal classes |
- *   u32 words of the filter | classes: u32 seen, u32 strange | the filter's words |
+ *   u32 words of the filter | classes: u32 seen, u32 strange, u32 armed | the filter's words |
  *   programs: u64 hash, u32 first seen, u32 runs, u32 observed, 5 x (u16 mean, u16 high) |
  *   edges: u64 | u32 crc32c of all before
  */
@@ -55,6 +55,7 @@ void rv_features_save(const struct rv_features *features, struct rv_buf *buf)
     for (size_t i = 0; i < RV_NORMAL_CLASSES; i++) {
         rv_buf_add_le32(buf, features->acquaintance[i].seen);
         rv_buf_add_le32(buf, features->acquaintance[i].strange);
+        rv_buf_add_le32(buf, features->acquaintance[i].armed);
     }
     for (size_t i = 0; i < RV_BLOOM_WORDS; i++)
         rv_buf_add_le64(buf, features->bloom.words[i]);
@@ -112,7 +113,7 @@ static int check(struct rv_span bytes, const char **reterr)
         return refuse(reterr, "the saved baseline ends within its head", -EBADMSG);
     if (format != FORMAT || classes != RV_NORMAL_CLASSES || words != RV_BLOOM_WORDS)
         return refuse(reterr, "the saved baseline is of another version", -EPROTONOSUPPORT);
-    size = HEAD_BYTES + classes * 8 + words * 8 + programs * PROGRAM_BYTES + edges * 8 + 4;
+    size = HEAD_BYTES + classes * 12 + words * 8 + programs * PROGRAM_BYTES + edges * 8 + 4;
     if (size != bytes.len)
         return refuse(reterr, "the saved baseline is shorter or longer than it says", -EBADMSG);
     for (unsigned i = 0; i < 4; i++)
@@ -137,7 +138,8 @@ int rv_features_load(struct rv_features *features, struct rv_span bytes, const c
     (void)rv_read_bytes(&reader, 8);
     for (size_t i = 0; i < RV_NORMAL_CLASSES; i++) {
         features->acquaintance[i].seen = rv_read_le32(&reader);
-        features->acquaintance[i].strange = (uint32_t)rv_min_u64(rv_read_le32(&reader), 65536);
+        features->acquaintance[i].strange = (uint32_t)rv_min_u64(rv_read_le32(&reader), 1 << 20);
+        features->acquaintance[i].armed = rv_read_le32(&reader) != 0;
     }
     for (size_t i = 0; i < RV_BLOOM_WORDS; i++)
         features->bloom.words[i] = rv_read_le64(&reader);

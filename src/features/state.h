@@ -121,7 +121,8 @@ struct rv_thread_slot {
 /* How well the filter of normal triples knows a kind of program. */
 struct rv_acquaintance {
     uint32_t seen;    /* triples */
-    uint32_t strange; /* of them not known, decayed by 1/512 each; Q16.16 share */
+    uint32_t strange; /* share of the last few hundred that were not known; Q12.20 */
+    uint32_t armed;   /* once known well it stays so: misses must not disarm what counts them */
 };
 
 struct rv_features {
@@ -202,6 +203,12 @@ static inline struct rv_process_slot *rv_process_slot_of(const struct rv_feature
 {
     return &features->processes[(const struct rv_process_slot *)(const void *)process -
                                 features->processes];
+}
+
+/** Init and service managers: suspicion and taint do not go through them to all that they start. */
+static inline bool rv_process_starts_everything(const struct rv_process *process)
+{
+    return process->program->kind == RV_KIND_SERVICE || process->key.tgid == 1;
 }
 
 struct rv_thread *rv_thread_of(struct rv_features *features, struct rv_process_slot *slot,

@@ -208,9 +208,9 @@ static void descend(struct rv_process_slot *child, const struct rv_process_slot 
         child->ancestry.scratch = SCRATCH_GENERATIONS;
     child->ancestry.package |= kind == RV_KIND_PACKAGE;
     child->pub.remote_session |= parent->pub.remote_session;
+    if (rv_process_starts_everything(&parent->pub))
+        return;
     child->pub.tainted |= parent->pub.tainted;
-    if (kind == RV_KIND_SERVICE || parent->pub.key.tgid == 1)
-        return; /* what starts everything must not make everything suspect */
     child->ancestry.risk = (uint16_t)parent->pub.risk_max;
     child->pub.risk_max = (uint32_t)rv_max_u64(child->pub.risk_max, parent->pub.risk_max);
 }

@@ -64,7 +64,7 @@ static void fill_from_above(const struct rv_process_slot *slot, int32_t *value)
     for (int i = 0; above && i < SERVER_GENERATIONS; i++, above = above->parent) {
         enum rv_program_kind kind = above->program->kind;
 
-        if (kind == RV_KIND_SERVICE || above->key.tgid == 1)
+        if (rv_process_starts_everything(above))
             break;
         if (above->risk_max > risk)
             risk = above->risk_max;

@@ -144,7 +144,8 @@ void rv_features_note_risk(struct rv_features *features, const struct rv_process
 
 /**
  * An alert was raised on the process: from now on nothing that it or a descendant does becomes part
- * of what is normal here, and what waited to become so is dropped.
+ * of what is normal here, and what waited to become so is dropped. It does not go through init and
+ * service managers to all that they start.
  */
 void rv_features_taint(struct rv_features *features, const struct rv_process *process);
 

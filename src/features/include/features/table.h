@@ -40,7 +40,7 @@
       "group or others may write the program")                                                     \
     F(6, EXE_FILELESS, "exe_fileless", 1, "bool", EXEC, JUDGE, FIXED,                              \
       "the program is a memfd or was removed before it ran")                                       \
-    F(7, PARENT_CONNECTS, "parent_connects", 255, "count", EXEC, JUDGE, RAISE,                     \
+    F(7, PARENT_CONNECTS, "parent_connects", 255, "count", EXEC, JUDGE, DILUTE,                    \
       "network connections that the process which started the program had opened")                 \
     F(8, EXE_PRELOAD, "exe_preload", 1, "bool", EXEC, JUDGE, DILUTE,                               \
       "LD_PRELOAD, LD_AUDIT or LD_LIBRARY_PATH was set")                                           \
@@ -185,7 +185,7 @@
       "logs cut, removed or renamed away")                                                         \
     F(86, RANDOM_WRITES, "random_writes", 65535, "count", LIFE, JUDGE, RAISE,                      \
       "sampled writes over a file's old content that look encrypted")                              \
-    F(87, EXCESS_FILES, "excess_files", 512, "log2/16", LIFE, JUDGE, RAISE,                        \
+    F(87, EXCESS_FILES, "excess_files", 512, "log2/16", LIFE, JUDGE, DILUTE,                       \
       "different files against what this program usually needs")                                   \
     F(88, EXCESS_WRITES, "excess_writes", 512, "log2/16", SLOW, JUDGE, DILUTE,                     \
       "writes against what this program usually makes in such a time")                             \
