@@ -294,7 +294,7 @@ int rv_schema_add_actions(const struct rv_schema *schema, struct rv_entities_bui
             parents[k].uid = &action->parents[k]->uid;
         entity.parents = parents;
         r = rv_entities_builder_add(builder, &entity);
-        if (r < 0)
+        if (r < 0 && r != -EEXIST)
             return r;
     }
     return 0;

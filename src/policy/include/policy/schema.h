@@ -90,7 +90,7 @@ bool rv_type_is_action(struct rv_text entity_type);
 /** What the JSON readers of entities and contexts ask (policy/type.h). Borrows the schema. */
 struct rv_type_lookup rv_schema_lookup(const struct rv_schema *schema);
 
-/** Add every action with its parents. @return 0; -EEXIST when one is there otherwise; -ENOMEM. */
+/** Add every action with its parents; one that is there already stays. @return 0; -ENOMEM. */
 RV_MUST_CHECK int rv_schema_add_actions(const struct rv_schema *schema,
                                         struct rv_entities_builder *builder);
 
