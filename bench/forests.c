@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "models/import.h"
 #include "models/kernel.h"
+#include "models/onnx_runtime.h"
 #include "models/reasons.h"
 
 #include <dlfcn.h>
@@ -22,7 +23,7 @@
 #define WIDTH  64
 #define TRAIN  6000
 #define ROWS   1024
-#define ROUNDS 15
+#define ROUNDS 9
 
 struct workload {
     int32_t values[ROWS * WIDTH];
@@ -31,6 +32,7 @@ struct workload {
 
 struct figures {
     double xgb_inplace, xgb_matrix, xgb_batch, xgb_shap; /* ns a row */
+    double ort_row, ort_batch;                           /* 0: not installed */
     double ours, ours_batch, ours_shap, plain, compiled, kernel;
     uint32_t kernel_instructions;
     struct rv_equality equality;
@@ -249,6 +251,207 @@ static compiled_fn compile(const struct rv_forest *forest)
     return fn;
 }
 
+/* ---- ONNX Runtime: the same forest as a TreeEnsembleRegressor ---- */
+
+static void put_varint(struct rv_buf *buf, uint64_t value)
+{
+    for (; value >= 128; value >>= 7)
+        rv_buf_add_char(buf, (char)(value | 128));
+    rv_buf_add_char(buf, (char)value);
+}
+
+static void put_bytes(struct rv_buf *buf, uint32_t field, struct rv_span bytes)
+{
+    put_varint(buf, field << 3 | 2);
+    put_varint(buf, bytes.len);
+    rv_buf_add(buf, bytes.data, bytes.len);
+}
+
+static void put_text(struct rv_buf *buf, uint32_t field, const char *text)
+{
+    put_bytes(buf, field, rv_span_str(text));
+}
+
+static void put_number(struct rv_buf *buf, uint32_t field, uint64_t value)
+{
+    put_varint(buf, field << 3);
+    put_varint(buf, value);
+}
+
+enum { AS_FLOATS = 7, AS_INTS = 8, AS_STRINGS = 9 }; /* fields and, less one, types of a list */
+
+static void put_attribute(struct rv_buf *node, const char *name, uint32_t kind,
+                          const struct rv_buf *list)
+{
+    struct rv_buf attribute = { 0 };
+
+    put_text(&attribute, 1, name);
+    if (kind == AS_STRINGS)
+        rv_buf_add(&attribute, list->data, list->len);
+    else
+        put_bytes(&attribute, kind, rv_buf_span(list));
+    put_number(&attribute, 20, kind - 1);
+    put_bytes(node, 5, rv_buf_span(&attribute));
+    rv_buf_done(&attribute);
+}
+
+static void put_float(struct rv_buf *buf, double value)
+{
+    float narrow = (float)value;
+
+    rv_buf_add(buf, &narrow, sizeof(narrow));
+}
+
+/* Which lists a node of a tree adds to: in the order of the names below. */
+enum {
+    TREES,
+    IDS,
+    FEATURES,
+    VALUES,
+    MODES,
+    YES,
+    NO,
+    LEAF_TREES,
+    LEAF_IDS,
+    LEAF_TARGETS,
+    WEIGHTS,
+    LISTS
+};
+
+static void put_source_node(struct rv_buf lists[LISTS], size_t tree, uint32_t id,
+                            const struct rv_source_node *node)
+{
+    bool leaf = node->mode == RV_SPLIT_LEAF;
+
+    put_varint(&lists[TREES], tree);
+    put_varint(&lists[IDS], id);
+    put_varint(&lists[FEATURES], node->feature);
+    put_float(&lists[VALUES], leaf ? 0 : node->value);
+    put_text(&lists[MODES], 9, leaf ? "LEAF" : "BRANCH_LT");
+    put_varint(&lists[YES], node->left);
+    put_varint(&lists[NO], node->right);
+    if (!leaf)
+        return;
+    put_varint(&lists[LEAF_TREES], tree);
+    put_varint(&lists[LEAF_IDS], id);
+    put_varint(&lists[LEAF_TARGETS], 0);
+    put_float(&lists[WEIGHTS], node->value);
+}
+
+/* A value's name and shape [?, width]. */
+static void put_value(struct rv_buf *graph, uint32_t field, const char *name, uint64_t width)
+{
+    struct rv_buf dim = { 0 }, shape = { 0 }, tensor = { 0 }, type = { 0 }, value = { 0 };
+
+    put_text(&dim, 2, "n");
+    put_bytes(&shape, 1, rv_buf_span(&dim));
+    rv_buf_clear(&dim);
+    put_number(&dim, 1, width);
+    put_bytes(&shape, 1, rv_buf_span(&dim));
+    put_number(&tensor, 1, 1);
+    put_bytes(&tensor, 2, rv_buf_span(&shape));
+    put_bytes(&type, 1, rv_buf_span(&tensor));
+    put_text(&value, 1, name);
+    put_bytes(&value, 2, rv_buf_span(&type));
+    put_bytes(graph, field, rv_buf_span(&value));
+    rv_buf_done(&dim);
+    rv_buf_done(&shape);
+    rv_buf_done(&tensor);
+    rv_buf_done(&type);
+    rv_buf_done(&value);
+}
+
+static void put_node(struct rv_buf *graph, const struct rv_source_forest *source)
+{
+    static const struct {
+        const char *name;
+        uint32_t kind;
+    } names[LISTS] = {
+        { "nodes_treeids", AS_INTS },      { "nodes_nodeids", AS_INTS },
+        { "nodes_featureids", AS_INTS },   { "nodes_values", AS_FLOATS },
+        { "nodes_modes", AS_STRINGS },     { "nodes_truenodeids", AS_INTS },
+        { "nodes_falsenodeids", AS_INTS }, { "target_treeids", AS_INTS },
+        { "target_nodeids", AS_INTS },     { "target_ids", AS_INTS },
+        { "target_weights", AS_FLOATS },
+    };
+    struct rv_buf lists[LISTS] = { { 0 } }, node = { 0 }, targets = { 0 };
+
+    for (size_t i = 0; i < source->tree_count; i++) {
+        for (uint32_t j = 0; j < source->trees[i].count; j++)
+            put_source_node(lists, i, j, &source->trees[i].nodes[j]);
+    }
+    put_text(&node, 1, "x");
+    put_text(&node, 2, "y");
+    put_text(&node, 4, "TreeEnsembleRegressor");
+    put_text(&node, 7, "ai.onnx.ml");
+    for (size_t i = 0; i < LISTS; i++) {
+        put_attribute(&node, names[i].name, names[i].kind, &lists[i]);
+        rv_buf_done(&lists[i]);
+    }
+    put_text(&targets, 1, "n_targets");
+    put_number(&targets, 3, 1);
+    put_number(&targets, 20, 2);
+    put_bytes(&node, 5, rv_buf_span(&targets));
+    put_bytes(graph, 1, rv_buf_span(&node));
+    rv_buf_done(&targets);
+    rv_buf_done(&node);
+}
+
+static void put_opset(struct rv_buf *model, const char *domain, uint64_t version)
+{
+    struct rv_buf opset = { 0 };
+
+    put_text(&opset, 1, domain);
+    put_number(&opset, 2, version);
+    put_bytes(model, 8, rv_buf_span(&opset));
+    rv_buf_done(&opset);
+}
+
+static void put_model(struct rv_buf *model, const struct rv_source_forest *source)
+{
+    struct rv_buf graph = { 0 };
+
+    put_node(&graph, source);
+    put_text(&graph, 2, "g");
+    put_value(&graph, 11, "x", WIDTH);
+    put_value(&graph, 12, "y", 1);
+    put_number(model, 1, 8);
+    put_bytes(model, 7, rv_buf_span(&graph));
+    put_opset(model, "", 17);
+    put_opset(model, "ai.onnx.ml", 3);
+    rv_buf_done(&graph);
+}
+
+static void time_onnx(const struct rv_source_forest *source, const struct workload *load,
+                      struct figures *figures)
+{
+    struct rv_onnx_session *session = NULL;
+    struct rv_onnx_error error = { "" };
+    struct rv_buf model = { 0 };
+    static float scores[ROWS];
+    int r;
+
+    put_model(&model, source);
+    r = rv_onnx_open(NULL, rv_buf_span(&model), &session, &error);
+    rv_buf_done(&model);
+    if (r < 0 || rv_onnx_run(session, load->floats, ROWS, WIDTH, scores, &error) < 0) {
+        fprintf(stderr, "ONNX Runtime: %s\n", error.message);
+        rv_onnx_free(&session);
+        return;
+    }
+    for (size_t i = 0; i < ROWS; i++) {
+        double theirs = (double)scores[i] + source->base;
+
+        if (fabs(theirs - rv_source_margin(source, load->values + i * WIDTH)) > 1e-4)
+            exit(2);
+    }
+    figures->ort_row = TIME_ROWS(
+        (void)!rv_onnx_run(session, load->floats + i * WIDTH, 1, WIDTH, scores, &error), 100);
+    figures->ort_batch =
+        TIME_ROWS((void)!rv_onnx_run(session, load->floats, ROWS, WIDTH, scores, &error), 1) / ROWS;
+    rv_onnx_free(&session);
+}
+
 /* ---- Ours ---- */
 
 static double shap_error(BoosterHandle booster, const struct workload *load, struct rv_shap *shap)
@@ -334,13 +537,15 @@ static void print_figures(uint32_t trees, uint32_t depth, const struct figures *
            "\"kernel_ns\": %.0f, \"kernel_instructions\": %u, \"shap_ns\": %.0f, "
            "\"xgb_inplace_ns\": %.0f, \"xgb_matrix_ns\": %.0f, \"xgb_batch_ns\": %.0f, "
            "\"xgb_shap_ns\": %.0f, \"x_inplace\": %.1f, \"x_matrix\": %.1f, \"x_batch\": %.1f, "
-           "\"x_shap\": %.1f}\n",
+           "\"x_shap\": %.1f, \"ort_row_ns\": %.0f, \"ort_batch_ns\": %.0f, \"x_ort\": %.1f, "
+           "\"x_ort_batch\": %.1f}\n",
            trees, depth, (unsigned long long)f->equality.rows,
            (unsigned long long)f->equality.decisions_changed, f->equality.margin_error_max,
            f->shap_error_max, f->ours, f->plain, f->ours_batch, f->compiled, f->kernel,
            f->kernel_instructions, f->ours_shap, f->xgb_inplace, f->xgb_matrix, f->xgb_batch,
            f->xgb_shap, f->xgb_inplace / f->ours, f->xgb_matrix / f->ours,
-           f->xgb_batch / f->ours_batch, f->xgb_shap / f->ours_shap);
+           f->xgb_batch / f->ours_batch, f->xgb_shap / f->ours_shap, f->ort_row, f->ort_batch,
+           f->ort_row / f->ours, f->ort_batch / f->ours_batch);
     (void)fflush(stdout);
 }
 
@@ -368,6 +573,7 @@ static int bench(DMatrixHandle matrix, const struct workload *load, uint32_t tre
         time_ours(forest, shap, load, &figures);
         time_kernel(forest, load, &figures);
         time_xgboost(booster, load, &figures);
+        time_onnx(source, load, &figures);
     }
     print_figures(trees, depth, &figures);
     rv_shap_free(&shap);
