@@ -3,8 +3,29 @@
 #include "forest_check.h"
 
 #include "models/import.h"
+#include "models/mlp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void check_network(struct rv_span file)
+{
+    struct rv_import_error error = { "" };
+    struct rv_mlp *mlp = NULL;
+    int32_t *row;
+    int r = rv_import_onnx_mlp(file, &mlp, &error);
+
+    if (r < 0) {
+        CHECK(r == -ENOMEM || error.message[0] != '\0');
+        return;
+    }
+    row = calloc(rv_mlp_width(mlp), sizeof(*row));
+    if (row) {
+        row[0] = INT32_MAX;
+        (void)rv_mlp_score(mlp, row);
+    }
+    free(row);
+    rv_mlp_free(&mlp);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -14,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct rv_import_error error = { "" };
     int r = rv_import_onnx(rv_span(data, len), &source, &error);
 
+    check_network(rv_span(data, len));
     if (r < 0) {
         CHECK(r == -ENOMEM || error.message[0] != '\0');
         return 0;

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "models/forest_model.h"
 #include "models/import.h"
+#include "models/mlp.h"
 #include "models/onnx_runtime.h"
 
 #include <fcntl.h>
@@ -73,6 +74,53 @@ static int compare_file(const char *name, struct rv_onnx_error *onnx_error)
     return 0;
 }
 
+/* A network's last Sigmoid is undone: our score is the margin before it. */
+static int compare_network(const char *name, struct rv_onnx_error *onnx_error)
+{
+    RV_AUTO(rv_freep) char *bytes = NULL;
+    RV_AUTO(rv_mlp_free) struct rv_mlp *mlp = NULL;
+    RV_AUTO(rv_onnx_free) struct rv_onnx_session *session = NULL;
+    static float floats[ROWS * 12], theirs[ROWS];
+    static int32_t rows[ROWS * 12];
+    struct rv_import_error error = { "" };
+    char path[512];
+    double worst = 0;
+    size_t len;
+
+    (void)snprintf(path, sizeof(path), RV_CORPUS "/onnx/%s", name);
+    rv_assert_ok(rv_read_file(AT_FDCWD, path, RV_IMPORT_BYTES_MAX, &bytes, &len));
+    session = open_session(name, rv_span(bytes, len), onnx_error);
+    if (!session)
+        return -EOPNOTSUPP;
+    if (rv_import_onnx_mlp(rv_span(bytes, len), &mlp, &error) < 0)
+        fail_msg("%s: %s", name, error.message);
+    for (size_t i = 0; i < RV_COUNT(rows); i++) {
+        rows[i] = (int32_t)(rv_mix64(i) % 10);
+        floats[i] = (float)rows[i];
+    }
+    if (rv_onnx_run(session, floats, ROWS, 12, theirs, onnx_error) < 0)
+        fail_msg("%s: %s", name, onnx_error->message);
+    for (size_t i = 0; i < ROWS; i++) {
+        double ours = (double)rv_mlp_score(mlp, rows + i * 12) / 65536;
+
+        worst = fmax(worst, fabs(1 / (1 + exp(-ours)) - (double)theirs[i]));
+        if ((ours > 0) != (theirs[i] > 0.5F))
+            fail_msg("%s: a decision changed", name);
+    }
+    fprintf(stdout, "# %s: largest difference %.3g\n", name, worst);
+    assert_true(worst < 2e-5);
+    return 0;
+}
+
+static void networks(void **state)
+{
+    struct rv_onnx_error error = { "" };
+
+    if (compare_network("dense-gemm.onnx", &error) < 0 ||
+        compare_network("dense-matmul.onnx", &error) < 0)
+        rv_skip_because("%s", error.message);
+}
+
 static void compare(const char *name)
 {
     struct rv_onnx_error error = { "" };
@@ -125,6 +173,7 @@ int main(void)
         cmocka_unit_test(logistic_classes),
         cmocka_unit_test(shares),
         cmocka_unit_test(softmax_of_two),
+        cmocka_unit_test(networks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,29 @@ def main(folder):
     save(f"{folder}/margin-added.onnx", [node, helper.make_node("Add", ["z", "c"], ["y"])], y,
          initializers=[add])
 
+    # Dense networks: as Gemm and as MatMul and Add.
+    rand = numpy.random.RandomState(5)
+    constant = lambda name, *shape: numpy_helper.from_array(
+        rand.uniform(-0.3, 0.3, shape).astype(numpy.float32), name)
+    save(f"{folder}/dense-gemm.onnx",
+         [helper.make_node("Gemm", ["x", "w1", "b1"], ["h1"], transB=1),
+          helper.make_node("Relu", ["h1"], ["h2"]),
+          helper.make_node("Gemm", ["h2", "w2", "b2"], ["h3"]),
+          helper.make_node("Tanh", ["h3"], ["h4"]),
+          helper.make_node("Gemm", ["h4", "w3", "b3"], ["h5"], transB=1),
+          helper.make_node("Sigmoid", ["h5"], ["y"])], y,
+         initializers=[constant("w1", 16, WIDTH), constant("b1", 16), constant("w2", 16, 8),
+                       constant("b2", 8), constant("w3", 1, 8), constant("b3", 1)])
+    save(f"{folder}/dense-matmul.onnx",
+         [helper.make_node("MatMul", ["x", "w1"], ["h1"]),
+          helper.make_node("Add", ["h1", "b1"], ["h2"]),
+          helper.make_node("Sigmoid", ["h2"], ["h3"]),
+          helper.make_node("MatMul", ["h3", "w2"], ["h4"]),
+          helper.make_node("Add", ["b2", "h4"], ["h5"]),
+          helper.make_node("Sigmoid", ["h5"], ["y"])], y,
+         initializers=[constant("w1", WIDTH, 10), constant("b1", 10), constant("w2", 10, 1),
+                       constant("b2", 1)])
+
 
 if __name__ == "__main__":
     main(sys.argv[1])

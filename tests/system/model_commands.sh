@@ -25,6 +25,9 @@ is 0 ' 0 decisions changed' "an XGBoost model is imported and equal" \
     "$reeve" model import "$corpus/xgboost/three-trees.json" -o x.rv
 is 0 '"decisions_changed": 0' "an ONNX model is imported and equal" \
     "$reeve" model import "$corpus/onnx/margin-sum.onnx" -o o.rv --json
+is 0 'a network of 3 layers over 12 features' "an ONNX network is imported" \
+    "$reeve" model import "$corpus/onnx/dense-gemm.onnx" -o n.rv
+is 0 '(mlp)' "the network's card" "$reeve" model card n.rv
 is 2 'not JSON' "half a model is refused" \
     sh -c 'head -c 500 "$1" >half.json; "$2" model import half.json -o h.rv' sh "$corpus/xgboost/three-trees.json" "$reeve"
 is 2 'a model of the host reads' "a narrow model is not one of the host" \

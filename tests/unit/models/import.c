@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "models/forest_model.h"
 #include "models/import.h"
+#include "models/mlp.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ static void every_form_of_onnx_keeps_its_decisions(void **state)
     while ((entry = readdir(folder))) {
         char path[512];
 
-        if (!strstr(entry->d_name, ".onnx"))
+        if (!strstr(entry->d_name, ".onnx") || strncmp(entry->d_name, "dense", 5) == 0)
             continue;
         (void)snprintf(path, sizeof(path), RV_CORPUS "/onnx/%s", entry->d_name);
         import_file(path);
@@ -84,6 +85,33 @@ static void every_form_of_onnx_keeps_its_decisions(void **state)
     }
     closedir(folder);
     assert_true(count >= 8);
+}
+
+static void networks_come_back_as_they_were(void **state)
+{
+    static const char *const paths[] = { RV_CORPUS "/onnx/dense-gemm.onnx",
+                                         RV_CORPUS "/onnx/dense-matmul.onnx" };
+    const int32_t row[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+
+    for (size_t i = 0; i < RV_COUNT(paths); i++) {
+        RV_AUTO(rv_freep) char *text = NULL;
+        RV_AUTO(rv_mlp_free) struct rv_mlp *mlp = NULL;
+        RV_AUTO(rv_mlp_free) struct rv_mlp *again = NULL;
+        RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
+        struct rv_import_error error = { "" };
+
+        if (rv_import_onnx_mlp(read_all(paths[i], &text), &mlp, &error) < 0)
+            fail_msg("%s: %s", paths[i], error.message);
+        rv_mlp_encode(mlp, &buf);
+        rv_assert_ok(rv_mlp_decode(rv_buf_span(&buf), &again, NULL));
+        assert_int_equal(rv_mlp_score(mlp, row), rv_mlp_score(again, row));
+        assert_int_equal(rv_mlp_width(again), 12);
+        for (size_t len = 0; len < buf.len; len += 3) {
+            struct rv_mlp *cut = NULL;
+
+            assert_int_equal(rv_mlp_decode(rv_span(buf.data, len), &cut, NULL), -EINVAL);
+        }
+    }
 }
 
 static void thresholds_are_those_of_floats(void **state)
@@ -181,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(xgboost_margins_come_out),
         cmocka_unit_test(every_form_of_onnx_keeps_its_decisions),
+        cmocka_unit_test(networks_come_back_as_they_were),
         cmocka_unit_test(thresholds_are_those_of_floats),
         cmocka_unit_test(hostile_json_is_refused_with_a_reason),
         cmocka_unit_test(hostile_trees_are_refused),

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "features/table.h"
 #include "models/import.h"
+#include "models/mlp.h"
 
 #include <fcntl.h>
 
@@ -113,6 +114,67 @@ static void report(const struct request *request, const struct rv_forest *forest
            (unsigned long long)equality->decisions_changed, equality->margin_error_max);
 }
 
+/* ---- Networks ---- */
+
+static int write_network(const struct request *request, const struct rv_mlp *mlp,
+                         struct rv_span bytes)
+{
+    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf section = { 0 }, file = { 0 };
+    struct rv_manifest_head head = {
+        .kind = "mlp",
+        .name = request->name,
+        .version = request->version,
+        .limits = "Imported: how it was trained and tested is known only to whoever made it. "
+                  "No exact reasons; not for the kernel.",
+        .width = rv_mlp_width(mlp),
+    };
+    RV_AUTO(rv_json_freep) json_t *manifest = rv_manifest_new(&head);
+    struct rv_sha256 digest = rv_sha256(bytes);
+    char hex[RV_SHA256_HEX_LEN + 1];
+    int r = manifest ? 0 : -ENOMEM;
+
+    rv_sha256_hex(&digest, hex);
+    rv_mlp_encode(mlp, &section);
+    if (r == 0 && json_object_set_new(manifest, "imported", json_pack("{s:s}", "sha256", hex)) < 0)
+        r = -ENOMEM;
+    if (r == 0)
+        r = rv_package_add(&writer, "mlp", rv_buf_span(&section));
+    if (r == 0)
+        r = rv_package_add_manifest(&writer, manifest);
+    if (r == 0)
+        r = rv_package_finish(&writer, rv_span(NULL, 0), &file);
+    if (r == 0)
+        r = rv_write_file_atomic(AT_FDCWD, request->out, file.data, file.len, 0644);
+    return r;
+}
+
+/* @return an exit status, or -EOPNOTSUPP if it is no network either. */
+static int convert_network(const struct request *request, struct rv_span bytes)
+{
+    RV_AUTO(rv_mlp_free) struct rv_mlp *mlp = NULL;
+    struct rv_import_error error = { "out of memory" };
+    int r = rv_import_onnx_mlp(bytes, &mlp, &error);
+
+    if (r < 0)
+        return -EOPNOTSUPP;
+    r = write_network(request, mlp, bytes);
+    if (r < 0) {
+        fprintf(stderr, "reeve: %s cannot be written: %s\n", request->out, strerror(-r));
+        return RV_EXIT_ERROR;
+    }
+    if (request->json)
+        model_print_json(json_pack("{s:s, s:I, s:I}", "model", request->out, "layers",
+                                   (json_int_t)rv_mlp_layers(mlp), "width",
+                                   (json_int_t)rv_mlp_width(mlp)));
+    else
+        printf("%s: a network of %u layers over %u features\n", request->out, rv_mlp_layers(mlp),
+               rv_mlp_width(mlp));
+    return RV_EXIT_YES;
+}
+
+/* ---- Forests ---- */
+
 static int convert(const struct request *request, struct rv_span bytes)
 {
     RV_AUTO(rv_source_forest_free) struct rv_source_forest *source = NULL;
@@ -122,6 +184,12 @@ static int convert(const struct request *request, struct rv_span bytes)
     struct rv_equality equality;
     int r = read_source(request, bytes, &source, &error);
 
+    if (r == -EOPNOTSUPP) {
+        int status = convert_network(request, bytes);
+
+        if (status >= 0)
+            return status;
+    }
     if (r == 0)
         r = rv_source_convert(source, &forest, &error);
     if (r < 0) {
