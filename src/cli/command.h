@@ -38,6 +38,8 @@ struct rv_command {
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
     COMMAND(model, score, "--model FILE --input FILE", "score data files, one line an item")       \
     COMMAND(model, train, "--task TASK --normal FILE... -o MODEL", "learn a model from data files") \
+    COMMAND(policy, authorize, "FILE|DIR... --request FILE", "decide one request and say why")     \
+    COMMAND(policy, check, "FILE|DIR... [--schema FILE]", "are policies right, and where not")     \
     COMMAND(policy, conformance, "DIR", "judge this engine by an unpacked Cedar corpus")           \
     ALONE(watch, "[OPTION...]", "show what programs do, as it happens")                            \
     ALONE(status, "[--json]", "is the agent well, what has it seen, what was lost")                \

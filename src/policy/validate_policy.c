@@ -245,27 +245,53 @@ static void explain_action(const struct checker *checker, const struct rv_schema
     }
 }
 
-/** The reason is told for one action: the one that the scope names, or the first that it allows. */
-static void report_no_action(struct checker *checker)
+/** What the scope leaves: the first action that it allows, whether any goes with each variable. */
+struct reach {
+    const struct rv_schema_action *action; /* NULL when the scope names none */
+    bool principal, resource;
+};
+
+static struct reach reach_of(const struct checker *checker)
 {
     const struct rv_schema *schema = checker->types.schema;
     const struct rv_policy *policy = checker->policy;
-    RV_AUTO(rv_buf_done) struct rv_buf help = { 0 };
-    const struct rv_schema_action *action = NULL;
-    struct rv_loc loc = policy->action.loc;
+    struct reach reach = { 0 };
 
-    for (size_t i = 0; !action && i < rv_schema_action_count(schema); i++) {
-        if (policy->action.kind != RV_SCOPE_ANY &&
-            scope_allows_action(schema, &policy->action, rv_schema_action_at(schema, i)))
-            action = rv_schema_action_at(schema, i);
+    for (size_t i = 0; i < rv_schema_action_count(schema); i++) {
+        const struct rv_schema_action *action = rv_schema_action_at(schema, i);
+
+        if (!scope_allows_action(schema, &policy->action, action))
+            continue;
+        if (!reach.action && policy->action.kind != RV_SCOPE_ANY)
+            reach.action = action;
+        reach.principal |= scope_allows_any(schema, &policy->principal, action->principals,
+                                            action->principal_count);
+        reach.resource |=
+            scope_allows_any(schema, &policy->resource, action->resources, action->resource_count);
     }
-    if (action)
-        explain_action(checker, action, &help);
-    if (loc.end == loc.start)
-        loc = policy->loc;
-    check_report(checker, "no-action", loc, help.data,
-                 "no action of the schema applies to the principal and resource of this policy, so "
-                 "that it never has an effect");
+    return reach;
+}
+
+/** Points at the variable that no action goes with, else at the action. */
+static void report_no_action(struct checker *checker)
+{
+    const struct rv_policy *policy = checker->policy;
+    RV_AUTO(rv_buf_done) struct rv_buf help = { 0 };
+    struct reach reach = reach_of(checker);
+    struct rv_loc loc = policy->action.loc;
+    const char *what = "this principal and resource together";
+
+    if (reach.action)
+        explain_action(checker, reach.action, &help);
+    if (!reach.principal && policy->principal.kind != RV_SCOPE_ANY) {
+        loc = policy->principal.loc;
+        what = "this principal";
+    } else if (!reach.resource && policy->resource.kind != RV_SCOPE_ANY) {
+        loc = policy->resource.loc;
+        what = "this resource";
+    }
+    check_report(checker, "no-action", loc.end > loc.start ? loc : policy->loc, help.data,
+                 "no action of the schema applies to %s: the policy never has an effect", what);
 }
 
 /** @return true when some action goes with the scope. */
