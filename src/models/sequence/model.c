@@ -6,7 +6,7 @@
 
 #define FORMAT           1U
 #define NO_STRETCH       (-20 * 65536) /* a scale longer than the trace */
-#define INTERLEAVED_COST 0.7           /* nats: its share of the false alarms is half the others' */
+#define INTERLEAVED_COST 0.5 /* nats: its share of the false alarms is smaller than the others' */
 #define MARGIN_UNIT      65536.0
 
 void rv_sequence_model_free(struct rv_sequence_model **model)
@@ -71,7 +71,7 @@ static void raise_to(int32_t *highest, const int32_t *values, size_t count)
         highest[i] = values[i] > highest[i] ? values[i] : highest[i];
 }
 
-int rv_sequence_trace_row(const struct rv_forest *stretch, const struct rv_profile *profile,
+int rv_sequence_trace_row(const struct rv_forest *stretch, const struct rv_heard *profile,
                           int32_t row[RV_TRACE_WIDTH])
 {
     size_t stretches_max = 2 * profile->count / RV_SEGMENT_CALLS_MIN + 4;
@@ -156,7 +156,7 @@ double rv_sequence_combine(const struct rv_sequence_model *model,
     return rarest;
 }
 
-static int raw_score(const struct rv_sequence_model *model, const struct rv_profile *profile,
+static int raw_score(const struct rv_sequence_model *model, const struct rv_heard *profile,
                      double *ret_raw)
 {
     int32_t row[RV_TRACE_WIDTH], whole[RV_SEGMENT_WIDTH];
@@ -179,7 +179,7 @@ static int raw_score(const struct rv_sequence_model *model, const struct rv_prof
 int rv_sequence_score(const struct rv_sequence_model *model, const uint16_t *calls, size_t count,
                       struct rv_score *ret_score)
 {
-    RV_AUTO(rv_profile_done) struct rv_profile profile = { 0 };
+    RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
     struct rv_score score = { 0 };
     int r;
 
@@ -187,7 +187,7 @@ int rv_sequence_score(const struct rv_sequence_model *model, const uint16_t *cal
         *ret_score = score;
         return 0;
     }
-    r = rv_profile_make(&profile, &model->lm, &model->vocabulary, calls, count);
+    r = rv_heard_make(&profile, &model->lm, &model->vocabulary, calls, count);
     if (r == 0)
         r = raw_score(model, &profile, &score.raw);
     if (r < 0)

@@ -41,7 +41,7 @@ static inline bool rv_sequence_supervised(const struct rv_sequence_model *model)
 
 /** Scores of the stretch head over a profile, as the row of the trace heads. */
 RV_MUST_CHECK int rv_sequence_trace_row(const struct rv_forest *stretch,
-                                        const struct rv_profile *profile,
+                                        const struct rv_heard *profile,
                                         int32_t row[RV_TRACE_WIDTH]);
 /** One-class score of a whole-trace row. */
 double rv_sequence_strangeness(const struct rv_sequence_model *model, const int32_t *whole);

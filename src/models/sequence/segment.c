@@ -27,7 +27,7 @@ static uint16_t column_of(const void *sorted, size_t count, size_t size, uint32_
     return NO_COLUMN;
 }
 
-static int make_room(struct rv_profile *profile, size_t count)
+static int make_room(struct rv_heard *profile, size_t count)
 {
     float *floats;
     uint16_t *shorts;
@@ -35,7 +35,7 @@ static int make_room(struct rv_profile *profile, size_t count)
 
     if (count <= profile->room)
         return 0;
-    rv_profile_done(profile);
+    rv_heard_done(profile);
     floats = calloc(count, 4 * sizeof(*floats));
     shorts = calloc(count, 3 * sizeof(*shorts));
     bytes = calloc(count, sizeof(*bytes));
@@ -45,7 +45,7 @@ static int make_room(struct rv_profile *profile, size_t count)
         free(bytes);
         return -ENOMEM;
     }
-    *profile = (struct rv_profile){
+    *profile = (struct rv_heard){
         .room = count,
         .nll1 = floats,
         .nll3 = floats + count,
@@ -59,16 +59,16 @@ static int make_room(struct rv_profile *profile, size_t count)
     return 0;
 }
 
-void rv_profile_done(struct rv_profile *profile)
+void rv_heard_done(struct rv_heard *profile)
 {
     free(profile->nll1);
     free(profile->calls);
     free(profile->matched);
-    *profile = (struct rv_profile){ 0 };
+    *profile = (struct rv_heard){ 0 };
 }
 
 /** Surprise of each call by the frequencies of those before it in the same trace. */
-static int own_surprise(struct rv_profile *profile)
+static int own_surprise(struct rv_heard *profile)
 {
     RV_AUTO(rv_freep) uint32_t *seen = calloc((size_t)UINT16_MAX + 1, sizeof(*seen));
     uint32_t distinct = 0;
@@ -86,7 +86,7 @@ static int own_surprise(struct rv_profile *profile)
     return 0;
 }
 
-int rv_profile_make(struct rv_profile *profile, const struct rv_lm *lm,
+int rv_heard_make(struct rv_heard *profile, const struct rv_lm *lm,
                     const struct rv_vocabulary *vocabulary, const uint16_t *calls, size_t count)
 {
     struct rv_lm_cursor cursor;
@@ -125,7 +125,7 @@ static int32_t milli(double value)
     return (int32_t)lround(value * 1000);
 }
 
-static void fill_sums(const struct rv_profile *profile, size_t at, size_t count, int32_t *row)
+static void fill_sums(const struct rv_heard *profile, size_t at, size_t count, int32_t *row)
 {
     double nll1 = 0, nll3 = 0, nll6 = 0, root = 0, own = 0, n = (double)count;
     size_t strange = 0, unseen[RV_LM_ORDER + 1] = { 0 };
@@ -154,7 +154,7 @@ static void fill_sums(const struct rv_profile *profile, size_t at, size_t count,
     row[RV_SEGMENT_LENGTH] = milli(log2(n));
 }
 
-static void fill_quantiles(const struct rv_profile *profile, size_t at, size_t count, int32_t *row)
+static void fill_quantiles(const struct rv_heard *profile, size_t at, size_t count, int32_t *row)
 {
     static const struct {
         enum rv_segment_column column;
@@ -179,7 +179,7 @@ static void fill_quantiles(const struct rv_profile *profile, size_t at, size_t c
 }
 
 /** Largest mean of `width` surprises on end (of all, when there are fewer). */
-static int32_t top_mean(const struct rv_profile *profile, size_t at, size_t count, size_t width)
+static int32_t top_mean(const struct rv_heard *profile, size_t at, size_t count, size_t width)
 {
     double sum = 0, best;
 
@@ -194,7 +194,7 @@ static int32_t top_mean(const struct rv_profile *profile, size_t at, size_t coun
     return milli(best / (double)width);
 }
 
-static void fill_counts(const struct rv_profile *profile, size_t at, size_t count, int32_t *row)
+static void fill_counts(const struct rv_heard *profile, size_t at, size_t count, int32_t *row)
 {
     uint32_t symbols[RV_SEGMENT_SYMBOLS] = { 0 }, bigrams[RV_SEGMENT_BIGRAMS] = { 0 };
     int32_t *to = row + RV_SEGMENT_FIXED_, distinct = 0;
@@ -214,7 +214,7 @@ static void fill_counts(const struct rv_profile *profile, size_t at, size_t coun
     row[RV_SEGMENT_DISTINCT] = distinct;
 }
 
-void rv_segment_row(const struct rv_profile *profile, size_t at, size_t count,
+void rv_segment_row(const struct rv_heard *profile, size_t at, size_t count,
                     int32_t row[RV_SEGMENT_WIDTH])
 {
     assert(count > 0 && at <= profile->count && count <= profile->count - at);

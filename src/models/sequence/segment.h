@@ -46,7 +46,7 @@ struct rv_vocabulary {
 };
 
 /** A trace with what the language model says of each call. All-zero is empty; reused. */
-struct rv_profile {
+struct rv_heard {
     size_t count, room;
     float *nll1, *nll3, *nll6, *own; /* `own`: surprise by the trace's calls so far */
     uint8_t *matched;
@@ -54,13 +54,13 @@ struct rv_profile {
     uint16_t *symbol_at, *bigram_at; /* column among symbols, bigrams; UINT16_MAX: none */
 };
 
-RV_MUST_CHECK int rv_profile_make(struct rv_profile *profile, const struct rv_lm *lm,
+RV_MUST_CHECK int rv_heard_make(struct rv_heard *profile, const struct rv_lm *lm,
                                   const struct rv_vocabulary *vocabulary, const uint16_t *calls,
                                   size_t count);
-void rv_profile_done(struct rv_profile *profile);
+void rv_heard_done(struct rv_heard *profile);
 
 /** The row of a stretch; `count` at least 1, inside the trace. */
-void rv_segment_row(const struct rv_profile *profile, size_t at, size_t count,
+void rv_segment_row(const struct rv_heard *profile, size_t at, size_t count,
                     int32_t row[RV_SEGMENT_WIDTH]);
 
 /** Stretches of a trace, whole trace first, then scale by scale; halves overlap. */

@@ -395,7 +395,7 @@ static int learn_language(const struct training *training, unsigned left_out, st
 }
 
 /** Add stretches of a trace to the rows, at most STRETCHES_PER_SCALE of each scale. */
-static int add_stretches(struct rows *rows, const struct rv_profile *profile, bool attack)
+static int add_stretches(struct rows *rows, const struct rv_heard *profile, bool attack)
 {
     struct rv_segment_walk walk = { .count = profile->count };
     size_t of_scale[RV_SEGMENT_SCALES + 1] = { 0 }, nth[RV_SEGMENT_SCALES + 1] = { 0 };
@@ -421,15 +421,15 @@ static int add_stretches(struct rows *rows, const struct rv_profile *profile, bo
 }
 
 static int profile_trace(const struct training *training, const struct rv_lm *lm,
-                         struct rv_profile *profile, const struct trace *trace)
+                         struct rv_heard *profile, const struct trace *trace)
 {
-    return rv_profile_make(profile, lm, &training->model->vocabulary, trace->calls, trace->count);
+    return rv_heard_make(profile, lm, &training->model->vocabulary, trace->calls, trace->count);
 }
 
 /** Stretches of the plain traces of one fold, seen by the language of the others. */
 static int fold_stretches(struct training *training, unsigned fold, struct rows *rows)
 {
-    RV_AUTO(rv_profile_done) struct rv_profile profile = { 0 };
+    RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
     struct rv_lm lm = { 0 };
     int r = learn_language(training, fold, &lm);
 
@@ -515,7 +515,7 @@ static int train_stretches(const struct training *training, const struct rows fo
 /** Rows for the trace heads: every trace of a fold, by what was learnt from the other folds. */
 static int fold_traces(struct training *training, unsigned fold, const struct rv_forest *stretch)
 {
-    RV_AUTO(rv_profile_done) struct rv_profile profile = { 0 };
+    RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
     struct rv_lm lm = { 0 };
     int r = learn_language(training, fold, &lm);
 
