@@ -32,10 +32,13 @@ struct rv_command {
     COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
     COMMAND(model, card, "MODEL [--json]", "print a model's card, or CycloneDX")                   \
     COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \
+    COMMAND(model, drift, "--reference FILE... --now FILE...", "has what a host does moved away")    \
     COMMAND(model, eval, "--model FILE --normal FILE... --attack FILE...", "measure a model")        \
     COMMAND(model, explain, "MODEL --rows FILE", "say why a row got its score")                    \
     COMMAND(model, import, "FILE -o MODEL", "take over an XGBoost or ONNX model")                  \
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
+    COMMAND(model, promote, "FOLDER MODEL --why TEXT", "let a model speak from now on")             \
+    COMMAND(model, quarantine, "FOLDER --why TEXT", "return to the last good model")                \
     COMMAND(model, score, "--model FILE --input FILE", "score data files, one line an item")       \
     COMMAND(model, train, "--task TASK --normal FILE... -o MODEL", "learn a model from data files") \
     COMMAND(policy, authorize, "FILE|DIR... --request FILE", "decide one request and say why")     \

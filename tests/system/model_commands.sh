@@ -44,10 +44,22 @@ is 0 '"attribution_q16"' "explain --json" "$reeve" model explain x.rv --rows row
 is 2 'has 2 rows' "a row that is not there" "$reeve" model explain x.rv --rows rows.csv --row 3
 is 2 'line 1' "rows of another width" sh -c 'printf "1,2\n3,4\n" >bad.csv; "$1" model explain x.rv --rows bad.csv' sh "$reeve"
 is 0 'exact reasons' "bench" "$reeve" model bench x.rv
+mkdir alias
+is 0 'speaks now' "promote" "$reeve" model promote alias x.rv --why 'better on the holdout'
+is 0 '"built_in":true' "quarantine returns to the built-in model" \
+    "$reeve" model quarantine alias --why 'red since noon' --who monitor --json
+is 1 'is quarantined' "what is quarantined is not promoted" \
+    "$reeve" model promote alias x.rv --why again
+is 1 'cannot be quarantined' "the built-in model stays" "$reeve" model quarantine alias --why x
+is 0 '2' "both changes are recorded" grep -c previous alias/models.jsonl
+is 2 'chain is broken' "a changed history is refused" \
+    sh -c 'sed -i s/holdout/hold-out/ alias/models.jsonl; "$1" model quarantine alias --why x' sh "$reeve"
+is 2 'not a profile' "drift wants recordings or profiles" \
+    "$reeve" model drift --reference rows.csv --now rows.csv
 printf 'x' | dd of=x.rv bs=1 seek=400 conv=notrunc status=none
 is 2 'digest does not match' "a changed package is refused" "$reeve" model inspect x.rv
 is 2 'usage' "no operand" "$reeve" model card
-for verb in bench card compare explain import inspect; do
+for verb in bench card compare drift explain import inspect promote quarantine; do
     is 0 'usage: reeve model' "$verb --help" "$reeve" model $verb --help
 done
 echo "1..$number"
