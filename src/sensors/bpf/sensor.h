@@ -179,8 +179,9 @@ RV_INLINE __u32 rv_pid_at(const struct pid *pid, __u32 level, __u32 *ret_ns)
 
 RV_INLINE __u32 rv_pid_ns(const struct task_struct *task)
 {
-    const struct pid *pid = task->thread_pid;
-    __u32 level = pid->level, ns = 0;
+    /* As a number: 6.1 allows no arithmetic with an unknown level on a pointer that it tracks. */
+    const struct pid *pid = BPF_CORE_READ(task, thread_pid);
+    __u32 level = BPF_CORE_READ(pid, level), ns = 0;
 
     if (level <= 32)
         rv_pid_at(pid, level, &ns);
@@ -409,7 +410,7 @@ RV_INLINE void rv_put_user_str(struct rv_scratch *scratch, struct rv_event_str *
 /** Keep who a process is under its number in the guard's pid namespace. */
 RV_INLINE void rv_remember(const struct task_struct *task, const struct rv_event *header)
 {
-    const struct pid *pid = task->group_leader->thread_pid;
+    const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
     struct rv_wire_who who = {
         .start_boot_ns = header->start_boot_ns,
         .cgroup_id = header->cgroup_id,
@@ -418,7 +419,7 @@ RV_INLINE void rv_remember(const struct task_struct *task, const struct rv_event
         .gid = header->gid,
         .pid_ns = header->pid_ns,
     };
-    __u32 top = pid->level;
+    __u32 top = BPF_CORE_READ(pid, level);
 
     __builtin_memcpy(who.comm, header->comm, sizeof(who.comm));
     for (__u32 level = 0; level < 4 && level <= top; level++) {

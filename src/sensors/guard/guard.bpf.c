@@ -26,6 +26,7 @@ int rv_guard_put(void *context)
         rv_drop(scratch);
         return -14;
     }
+    scratch->which = which;
     scratch->used = size;
     scratch->header.cpu = bpf_get_smp_processor_id();
     r = rv_send(scratch, put->ring == RV_RING_URGENT ? RV_RING_URGENT : RV_RING_MAIN);
