@@ -28,8 +28,12 @@ run: all ## install what is missing, build, watch this host in observe mode
 test: all $(B)/dev/build.ninja ## everything this machine allows
 	@tests/run $(B)/dev $(B)/rel
 
+
+
+
 demo: all ## real attacks and their benign twins in a sandbox
-	@exec tests/demo/demo
+	@exec $(B)/rel/tests/demo/demo $(B)/rel/src/agent/reeve-agent $(B)/rel/tests/demo/acts \
+		$(CURDIR)/tests/demo/cases $(CURDIR)/policies/baseline
 
 bench: all ## one JSON line a benchmark
 	@exec bench/run $(B)/rel

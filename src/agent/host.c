@@ -51,7 +51,7 @@ struct rv_host_names {
     struct rv_text actions[RV_EVENT_TYPE_END_ + 2];
 };
 
-/* file.open is three actions; the two beyond the first stand after the event types. */
+/* file.open is four actions, one of them that of file.truncate; the two beyond the first stand after the event types. */
 enum { ACTION_FILE_WRITE = RV_EVENT_TYPE_END_, ACTION_FILE_CREATE, ACTION_COUNT_ };
 
 static const char *const action_names[ACTION_COUNT_] = {
@@ -134,7 +134,9 @@ static unsigned action_number(const struct rv_event *event)
     access = ((const struct rv_event_file_open *)(const void *)event)->access;
     if (access & RV_ACCESS_CREATE)
         return ACTION_FILE_CREATE;
-    if (access & (RV_ACCESS_WRITE | RV_ACCESS_TRUNC))
+    if (access & RV_ACCESS_TRUNC)
+        return RV_EVENT_FILE_TRUNCATE;
+    if (access & RV_ACCESS_WRITE)
         return ACTION_FILE_WRITE;
     return RV_EVENT_FILE_OPEN;
 }

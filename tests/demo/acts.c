@@ -161,6 +161,24 @@ static int act_reverse_shell(char **argv)
     return 1;
 }
 
+/** One HTTP request to 127.0.0.1:argv[0] for the path argv[1]. */
+static int act_fetch(char **argv)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET };
+    RV_AUTO(rv_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char buffer[4096];
+
+    to.sin_port = htons((uint16_t)strtoul(argv[0], NULL, 10));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+        return fail("connect");
+    if (dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argv[1]) < 0)
+        return fail("request");
+    while (read(fd, buffer, sizeof(buffer)) > 0)
+        ;
+    return 0;
+}
+
 static const struct {
     const char *name;
     int arguments;
@@ -174,6 +192,7 @@ static const struct {
     { "drop-root", 1, act_drop_root },
     { "encrypt", 1, act_encrypt },
     { "reverse-shell", 1, act_reverse_shell },
+    { "fetch", 2, act_fetch },
 };
 
 int main(int argc, char **argv)

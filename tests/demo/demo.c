@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 #define CASES_MAX     64
-#define SETTLE_MS     400 /* from the end of a case to its last outcome */
+#define SETTLE_MS     10000 /* at most, from the end of a case to its last outcome */
+#define MARKER        "reeve-demo-marker"
 #define READY_SECONDS 20
 
 struct finding {
@@ -86,6 +87,10 @@ static void take_outcome(struct finding *finding, const json_t *outcome, const c
     int64_t risk = json_integer_value(json_object_get(outcome, "risk"));
 
     finding->seen++;
+    if (getenv("REEVE_DEMO_VERBOSE"))
+        fprintf(stderr, "  %s %s %s %s %s\n", text_of(outcome, "program"),
+                text_of(json_object_get(outcome, "event"), "type"), text_of(outcome, "resource"),
+                text_of(outcome, "decision"), text_of(json_object_get(outcome, "event"), "path"));
     if (risk > finding->risk)
         finding->risk = risk;
     if (!rv_streq(text_of(outcome, "decision"), "deny"))
@@ -93,13 +98,30 @@ static void take_outcome(struct finding *finding, const json_t *outcome, const c
     finding->denied++;
     for (size_t i = 0; i < json_array_size(policies); i++)
         take_policy(finding, outcome, json_array_get(policies, i), expect);
-    if (getenv("REEVE_DEMO_VERBOSE"))
-        fprintf(stderr, "  %s %s %s by %s\n", text_of(outcome, "program"),
-                text_of(outcome, "action"), text_of(outcome, "resource"),
-                text_of(json_array_get(policies, 0), "id"));
 }
 
-/** Read what the agent says of one cgroup until it has been quiet for a while. */
+/** A process that says "all before me has been seen" when it is seen itself. */
+static void leave_marker(int cgroup_procs_fd)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (write(cgroup_procs_fd, "0", 1) == 1)
+            execl("/bin/true", MARKER, (char *)NULL);
+        _exit(127);
+    }
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+}
+
+static bool is_marker(const json_t *event)
+{
+    const char *word = json_string_value(json_array_get(json_object_get(event, "argv"), 0));
+
+    return word && rv_streq(word, MARKER);
+}
+
+/** Read what the agent says of one cgroup, up to its marker. */
 static int collect(struct demo *demo, uint64_t cgroup_id, const char *expect,
                    struct finding *finding)
 {
@@ -112,10 +134,13 @@ static int collect(struct demo *demo, uint64_t cgroup_id, const char *expect,
 
         if (r < 0)
             return r;
-        if ((uint64_t)json_integer_value(json_object_get(event, "cgroup_id")) == cgroup_id)
-            take_outcome(finding, line, expect);
+        if ((uint64_t)json_integer_value(json_object_get(event, "cgroup_id")) != cgroup_id)
+            continue;
+        if (is_marker(event))
+            return 0;
+        take_outcome(finding, line, expect);
     }
-    return 0;
+    return -ETIMEDOUT;
 }
 
 /* ---- Cases ---- */
@@ -161,6 +186,7 @@ static int run_half(struct demo *demo, const char *name, const char *half, const
     r = rv_demo_run(&place, name, half);
     if (r < 0)
         return r;
+    leave_marker(procs);
     return collect(demo, status.st_ino, expect, finding);
 }
 

@@ -78,7 +78,7 @@ static int run_bash(const char *case_name, const char *function)
     pid_t pid;
     int status;
 
-    (void)snprintf(line, sizeof(line), ". /demo/functions; . '/demo/%s'; %s", case_name, function);
+    (void)snprintf(line, sizeof(line), ". '/demo/%s'; %s", case_name, function);
     pid = fork();
     if (pid < 0)
         return -errno;

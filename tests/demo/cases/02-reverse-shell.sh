@@ -1,5 +1,5 @@
 # title: a shell whose input is a network connection
-# expect: *reverse-shell*
+# expect: execution.reverse-shell
 setup() { :; }
 attack() { (echo 'id; exit' | busybox nc -l -p 4444 -s 127.0.0.1 >/dev/null) & sleep 0.3; timeout 3 acts reverse-shell 4444; }
 # A client that talks to a server and a shell that works beside it.

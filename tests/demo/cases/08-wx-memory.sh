@@ -1,5 +1,5 @@
 # title: code is written into memory and run
-# expect: *memory* *wx*
+# expect: execution.wx-memory
 setup() { :; }
 attack() { acts wx; }
 twin() { acts rw; }

@@ -1,5 +1,5 @@
 # title: a program runs from memory, no file behind it
-# expect: *memfd* *fileless*
+# expect: execution.fileless-memfd
 setup() { :; }
 attack() { acts memfd /bin/true; }
 twin() { /bin/true; }
