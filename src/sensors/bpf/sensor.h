@@ -24,6 +24,9 @@
 
 enum { RV_SCRATCH_TASK, RV_SCRATCH_NET, RV_SCRATCH_SCAN, RV_SCRATCH_COUNT };
 
+/* Programs can be preempted by others on the same cpu: so many events can be in the making. */
+#define RV_SCRATCH_SLOTS 4
+
 struct rv_scratch {
     __u32 busy;
     __u32 used;  /* bytes of the event so far, strings included */
@@ -67,7 +70,7 @@ RV_MAP struct {
 
 RV_MAP struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, RV_SCRATCH_COUNT);
+    __uint(max_entries, RV_SCRATCH_COUNT *RV_SCRATCH_SLOTS);
     __type(key, __u32);
     __type(value, struct rv_scratch);
 } rv_scratches SEC(".maps");
@@ -265,11 +268,8 @@ RV_INLINE void rv_count_lost(__u32 ring, __u32 cause, __u32 type)
 
 /* ---- Building an event ---- */
 
-/**
- * Take this cpu's scratch and fill the header. NULL when the scratch is in use (a program
- * interrupted another): counted as lost. `size` is that of the body struct.
- */
-RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
+/** One of this cpu's slots, if it is free. */
+RV_INLINE struct rv_scratch *rv_take_slot(__u32 which)
 {
     struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
 
@@ -277,11 +277,31 @@ RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
         return NULL;
     if (__sync_fetch_and_add(&scratch->busy, 1) != 0) {
         __sync_fetch_and_add(&scratch->busy, -1);
+        return NULL;
+    }
+    scratch->which = which;
+    return scratch;
+}
+
+/**
+ * Take a scratch of this cpu and fill the header. NULL when all are in use (programs interrupted
+ * one another): counted as lost. `size` is that of the body struct.
+ */
+RV_INLINE struct rv_scratch *rv_begin(__u32 which, __u16 type, __u32 size)
+{
+    struct rv_scratch *scratch = NULL;
+
+#pragma unroll
+    for (__u32 slot = 0; slot < RV_SCRATCH_SLOTS; slot++) {
+        scratch = rv_take_slot(which + slot * RV_SCRATCH_COUNT);
+        if (scratch)
+            break;
+    }
+    if (!scratch) {
         rv_count_lost(RV_RING_MAIN, RV_LOST_BUSY, type);
         return NULL;
     }
     scratch->used = size;
-    scratch->which = which;
     scratch->header.version = RV_EVENT_VERSION;
     scratch->header.type = type;
     scratch->header.flags = 0;

@@ -781,9 +781,9 @@ static __always_inline int unlinked(struct subject *subject)
  * How many bytes at the end of the path in `field` a string of the caller's matches: its whole
  * length (up to 63), or 0. Tells the file that moves from the one that it replaces.
  */
-static __noinline __u32 matched_length(const struct rv_event_str *field, __u64 user)
+static __noinline __u32 matched_length(__u32 which, const struct rv_event_str *field, __u64 user)
 {
-    __u32 which = RV_SCRATCH_TASK, len, offset;
+    __u32 len, offset;
     struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
     __u64 theirs[8] = { 0 }, ours[8] = { 0 };
     long n;
@@ -841,8 +841,8 @@ static __always_inline int renamed(struct subject *subject)
         event->rename_flags = (__u32)BPF_CORE_READ(regs, r8);
     }
     PUT_PATH(scratch, file_rename, path, subject->dentry, mount, NULL);
-    new_length = matched_length(&event->path, subject->new_name);
-    old_length = matched_length(&event->path, subject->old_name);
+    new_length = matched_length(scratch->which, &event->path, subject->new_name);
+    old_length = matched_length(scratch->which, &event->path, subject->old_name);
     if (new_length > old_length) {
         rv_drop(scratch); /* it stands where the other goes: it was replaced */
         return 0;

@@ -82,6 +82,7 @@ int BPF_PROG(rv_process_fork, struct task_struct *parent, struct task_struct *ch
 struct environment {
     __u64 at, end;
     __u32 found;
+    __u32 which; /* scratch */
 };
 
 static bool is_loader_variable(const char name[NAME_COMPARE_LEN])
@@ -99,7 +100,7 @@ static bool is_loader_variable(const char name[NAME_COMPARE_LEN])
 static long environment_step(__u32 index, void *context)
 {
     struct environment *environment = context;
-    __u32 which = RV_SCRATCH_TASK;
+    __u32 which = environment->which;
     struct rv_scratch *scratch = bpf_map_lookup_elem(&rv_scratches, &which);
     long len;
 
@@ -117,11 +118,12 @@ static long environment_step(__u32 index, void *context)
     return 0;
 }
 
-static __noinline __u32 preload_flag(const struct mm_struct *mm)
+static __noinline __u32 preload_flag(const struct mm_struct *mm, __u32 which)
 {
     struct environment environment = {
         .at = BPF_CORE_READ(mm, env_start),
         .end = BPF_CORE_READ(mm, env_end),
+        .which = which,
     };
 
     bpf_loop(ENVIRONMENT_MAX, environment_step, &environment, 0);
@@ -149,7 +151,7 @@ int BPF_PROG(rv_process_exec, struct task_struct *task, int old_pid, struct linu
     if (!scratch)
         return 0;
     event = RV_BODY(scratch, process_exec);
-    preload = preload_flag(mm); /* before the paths: it uses their scratch */
+    preload = preload_flag(mm, scratch->which); /* before the paths: it uses their scratch */
     event->exec_flags = preload;
     parent = task->real_parent;
     event->parent_tgid = (__u32)parent->tgid;
