@@ -268,6 +268,85 @@ static void attacks_score_above_their_twins_on_a_fresh_host(void **state)
     rv_calibration_free(&calibration);
 }
 
+/* Padding: after every event of the attack, harmless ones by the same process. */
+struct padding {
+    struct bench *bench;
+    unsigned before_each;
+    bool busy;
+};
+
+static void put_padded(void *context, const struct rv_event *event)
+{
+    struct padding *padding = context;
+    uint32_t pid = event->tgid;
+    char path[64];
+
+    put(padding->bench, event);
+    if (padding->busy || pid < 100)
+        return;
+    padding->busy = true;
+    for (unsigned i = 0; i < padding->before_each; i++) {
+        snprintf(path, sizeof(path), "/home/u/.cache/x/%u", i % 3);
+        stream_open(&padding->bench->stream, pid, path, RV_ACCESS_WRITE | RV_ACCESS_APPEND);
+    }
+    padding->busy = false;
+}
+
+/* What an attack does can be hidden among other things only where the table says "dilute". */
+static void padding_hides_no_attack(void **state)
+{
+    static play *const attacks[] = { encrypt_in_place, encrypt_to_copies, web_shell,
+                                     reverse_shell,    dropper,           memory_loader };
+
+    for (size_t i = 0; i < RV_COUNT(attacks); i++) {
+        for (unsigned ratio = 1; ratio <= 16; ratio *= 4) {
+            BENCH bench = bench_new();
+            struct padding padding = { bench, ratio, false };
+            int64_t plain = worst(attacks[i]);
+
+            bench->stream.put = put_padded;
+            bench->stream.context = &padding;
+            attacks[i](&bench->stream);
+            if (bench->worst_q16 < plain - 65536 || bench->worst_q16 < rv_baseline_alarm_q16())
+                fail_msg("attack %zu, %u to 1: %.2f instead of %.2f", i, ratio,
+                         (double)bench->worst_q16 / 65536, (double)plain / 65536);
+        }
+    }
+}
+
+static int64_t health_check(struct bench *bench, uint32_t pid)
+{
+    bench->worst_q16 = 0;
+    stream_spawn(&bench->stream, 5, pid, "/usr/bin/curl", "curl -s http://10.0.0.7/health");
+    stream_socket(&bench->stream, pid, RV_EVENT_NET_CONNECT, "10.0.0.7", 80);
+    return bench->worst_q16;
+}
+
+/* A web application that calls curl alarms on the first day. Alerted on, it is never learnt; once a
+ * person has called it normal it is, and a web shell beside it still is not. */
+static void what_a_person_calls_normal_stops_alarming(void **state)
+{
+    BENCH bench = bench_new();
+    int64_t first = health_check(bench, 1000), later = first;
+
+    assert_true(first >= rv_baseline_alarm_q16());
+    for (uint32_t i = 1001; i < 1040; i++) {
+        rv_features_taint(bench->features, rv_features_live(bench->features, i - 1));
+        stream_exit(&bench->stream, i - 1);
+        later = health_check(bench, i);
+    }
+    assert_true(later >= first - 65536);
+    for (uint32_t i = 1040; i < 1080; i++) {
+        rv_features_untaint(bench->features, rv_features_live(bench->features, i - 1));
+        stream_exit(&bench->stream, i - 1);
+        later = health_check(bench, i);
+    }
+    assert_true(later <= rv_baseline_alarm_q16() * 2 / 3);
+    bench->worst_q16 = 0;
+    web_shell(&bench->stream);
+    assert_true(bench->worst_q16 >= rv_baseline_alarm_q16());
+}
+
 static void random_vector(struct rv_vector *vector, uint64_t seed)
 {
     for (size_t i = 0; i < RV_FEATURE_COUNT; i++) {
@@ -340,6 +419,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attacks_score_above_their_twins_on_a_fresh_host),
+        cmocka_unit_test(padding_hides_no_attack),
+        cmocka_unit_test(what_a_person_calls_normal_stops_alarming),
         cmocka_unit_test(attributions_sum_to_the_score_exactly),
         cmocka_unit_test(reach_bounds_every_move),
     };
