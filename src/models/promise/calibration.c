@@ -254,10 +254,9 @@ static size_t tree_of(const struct rv_calibration *calibration, uint32_t class)
     return class;
 }
 
-struct rv_p_value rv_calibration_p(const struct rv_calibration *calibration, uint32_t class,
-                                   int64_t raw_q16)
+static struct rv_p_value p_of_tree(const struct rv_calibration *calibration, size_t tree,
+                                   size_t bin)
 {
-    size_t tree = tree_of(calibration, class), bin = bin_of(calibration, raw_q16);
     uint64_t n = calibration->normal[tree].total;
     uint64_t above = histogram_tail(&calibration->normal[tree], calibration->bins, bin);
     uint64_t held = histogram_tail(&calibration->held[tree], calibration->bins, bin);
@@ -268,6 +267,18 @@ struct rv_p_value rv_calibration_p(const struct rv_calibration *calibration, uin
         .of = n + 1 + counted,
         .inherited = tree == calibration->class_count,
     };
+}
+
+struct rv_p_value rv_calibration_p(const struct rv_calibration *calibration, uint32_t class,
+                                   int64_t raw_q16)
+{
+    size_t tree = tree_of(calibration, class), bin = bin_of(calibration, raw_q16);
+    struct rv_p_value all = p_of_tree(calibration, calibration->class_count, bin);
+    struct rv_p_value own = p_of_tree(calibration, tree, bin);
+
+    /* A class that always scores nothing must not make a small score an alarm. */
+    return (unsigned __int128)own.above * all.of < (unsigned __int128)all.above * own.of ? all
+                                                                                         : own;
 }
 
 uint64_t rv_calibration_p_q32(const struct rv_calibration *calibration, uint32_t class,
@@ -333,10 +344,9 @@ uint64_t rv_pac_rank(uint64_t n, double alpha, double delta)
     return k;
 }
 
-int64_t rv_calibration_threshold_q16(const struct rv_calibration *calibration, uint32_t class,
-                                     double alpha, double delta)
+static int64_t threshold_of_tree(const struct rv_calibration *calibration, size_t tree,
+                                 double alpha, double delta)
 {
-    size_t tree = tree_of(calibration, class);
     const struct histogram *normal = &calibration->normal[tree];
     uint64_t rank = rv_pac_rank(normal->total, alpha, delta);
 
@@ -348,6 +358,15 @@ int64_t rv_calibration_threshold_q16(const struct rv_calibration *calibration, u
             return calibration->edges[bin - 1];
     }
     return INT64_MAX;
+}
+
+int64_t rv_calibration_threshold_q16(const struct rv_calibration *calibration, uint32_t class,
+                                     double alpha, double delta)
+{
+    int64_t own = threshold_of_tree(calibration, tree_of(calibration, class), alpha, delta);
+    int64_t all = threshold_of_tree(calibration, calibration->class_count, alpha, delta);
+
+    return own > all ? own : all;
 }
 
 /* ---- Bytes ---- */

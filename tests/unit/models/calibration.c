@@ -100,6 +100,21 @@ static void a_small_class_inherits_and_no_risk_exceeds_its_support(void **state)
     assert_int_equal(rv_calibration_count(calibration, RV_CALIBRATION_ALL), 100001);
 }
 
+/* Compilers score nothing, always; a point more is unusual for them and common on the host. */
+static void no_score_is_rarer_than_it_is_on_the_host(void **state)
+{
+    CALIBRATION calibration = with_edges(10, 2, 100);
+
+    for (int i = 0; i < 10000; i++) {
+        rv_calibration_add(calibration, 0, 0, 1);
+        rv_calibration_add(calibration, 1, (i % 10) * 65536, 1);
+    }
+    assert_int_equal(rv_calibration_risk(calibration, 0, 3 * 65536), 45); /* 7,001 in 20,001 */
+    assert_true(rv_calibration_p(calibration, 0, 3 * 65536).inherited);
+    assert_int_equal(rv_calibration_risk(calibration, 1, 3 * 65536), 15);
+    assert_true(rv_calibration_threshold_q16(calibration, 0, 0.01, 0.05) > 9 * 65536);
+}
+
 static void held_scores_count_but_cannot_bury_an_alarm(void **state)
 {
     CALIBRATION calibration = with_edges(10, 1, 100);
@@ -262,6 +277,7 @@ int main(void)
         cmocka_unit_test(risk_is_the_logarithm_of_p_rounded_down),
         cmocka_unit_test(p_is_what_counting_gives),
         cmocka_unit_test(a_small_class_inherits_and_no_risk_exceeds_its_support),
+        cmocka_unit_test(no_score_is_rarer_than_it_is_on_the_host),
         cmocka_unit_test(held_scores_count_but_cannot_bury_an_alarm),
         cmocka_unit_test(counts_fade_but_the_tail_is_kept),
         cmocka_unit_test(ranks_keep_the_promise),
