@@ -98,6 +98,45 @@ static void judge_json_schema(struct judge *judge, const char *base)
         note(judge, "the JSON form of the schema differs from the human one");
 }
 
+/* Policies must say the same after a trip through JSON form, and through canonical text. */
+static void print_all(const struct rv_policy_set *set, struct rv_buf *ret_text)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        rv_policy_print(ret_text, set->items[i]);
+        rv_buf_add_char(ret_text, '\n');
+    }
+}
+
+static bool json_trip(struct judge *judge, struct rv_policy_set *ret_set)
+{
+    RV_AUTO(rv_json_freep) json_t *value = rv_policy_set_to_json(&judge->set);
+
+    return value && rv_policy_set_read_json(ret_set, value, &judge->diags) == 0;
+}
+
+static void judge_forms(struct judge *judge)
+{
+    RV_AUTO(rv_policy_set_done) struct rv_policy_set from_json = { 0 }, from_text = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf text = { 0 }, one = { 0 }, other = { 0 };
+
+    print_all(&judge->set, &text);
+    if (text.failed ||
+        rv_policy_read(&from_text, judge->name, rv_buf_span(&text), &judge->diags) < 0) {
+        note(judge, "the policies as printed cannot be read");
+        return;
+    }
+    if (!json_trip(judge, &from_json)) {
+        note(judge, "the policies in JSON form cannot be read");
+        return;
+    }
+    print_all(&from_text, &one);
+    print_all(&from_json, &other);
+    if (!rv_span_eq(rv_buf_span(&text), rv_buf_span(&one)))
+        note(judge, "the policies change when printed and read");
+    if (!rv_span_eq(rv_buf_span(&text), rv_buf_span(&other)))
+        note(judge, "the policies change in JSON form");
+}
+
 static void judge_policy(struct judge *judge, const struct rv_policy *policy,
                          enum rv_validation_mode mode, const char *mode_name, bool *all_valid)
 {
@@ -308,6 +347,7 @@ static void judge_case(struct run *run, const char *name, const char *base, cons
     const json_t *requests = json_object_get(value, "requests");
 
     if (load_parts(&judge, base)) {
+        judge_forms(&judge);
         judge_validation(&judge);
         judge_entities(&judge);
         for (size_t i = 0; i < json_array_size(requests); i++)

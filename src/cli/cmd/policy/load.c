@@ -107,6 +107,14 @@ static int load_folder(const char *path, struct rv_policy_set *set, struct rv_di
     return r;
 }
 
+static int load_json(const char *path, struct rv_policy_set *set, struct rv_diags *diags)
+{
+    RV_AUTO(rv_json_freep) json_t *value = NULL;
+    int r = policy_read_json_file(path, &value, diags);
+
+    return r < 0 ? r : rv_policy_set_read_json(set, value, diags);
+}
+
 int policy_load_policies(const char *path, struct rv_policy_set *set, struct rv_diags *diags)
 {
     RV_AUTO(rv_freep) char *text = NULL;
@@ -116,6 +124,8 @@ int policy_load_policies(const char *path, struct rv_policy_set *set, struct rv_
 
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return load_folder(path, set, diags);
+    if (ends_in(path, ".json"))
+        return load_json(path, set, diags);
     r = policy_read_text(path, &text, &len);
     return r < 0 ? r : rv_policy_read(set, path, rv_span(text, len), diags);
 }

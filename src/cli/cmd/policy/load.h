@@ -29,7 +29,8 @@ RV_MUST_CHECK int policy_read_json_file(const char *path, json_t **ret_value,
 /** A schema in JSON form when the name ends in `.json`, else in human syntax. */
 RV_MUST_CHECK int policy_load_schema(const char *path, struct rv_schema **ret_schema,
                                      struct rv_diags *diags);
-/** A file in human syntax, or of a folder all its `*.cedar`, by name. */
+/** A file in JSON form (EST) when the name ends in `.json`, else in human syntax; of a folder all
+ * its `*.cedar`, by name. */
 RV_MUST_CHECK int policy_load_policies(const char *path, struct rv_policy_set *set,
                                        struct rv_diags *diags);
 /** Entities, and the actions of the schema, which may be NULL. */
