@@ -21,6 +21,8 @@ enum rv_channel_type {
     /* judge to guard */
     RV_CHANNEL_READY,  /* rings are being read */
     RV_CHANNEL_RESCAN, /* events were lost: report the running processes again */
+    RV_CHANNEL_ROOT,   /* payload: uint32_t process id; it may see files under another root: watch
+                          them */
     RV_CHANNEL_TYPE_COUNT_,
 };
 

@@ -347,23 +347,46 @@ static int report_running(struct guard *guard)
 }
 
 /** The judge reads the rings: it may be told what was there before. */
-static int on_ready(struct guard *guard)
+static int on_ready(struct guard *guard, struct rv_span payload)
 {
     int r = guard->judge_gone_ns ? send_gap(guard) : 0;
 
+    (void)payload;
     return r < 0 ? r : report_running(guard);
 }
 
-static int on_rescan(struct guard *guard)
+static int on_rescan(struct guard *guard, struct rv_span payload)
 {
+    (void)payload;
     guard->scan_due = true; /* done in the loop, no oftener than RESCAN_PAUSE_NS */
     return 0;
 }
 
+/** A container, perhaps: the files that are sensitive here are sensitive there. */
+static int on_root(struct guard *guard, struct rv_span payload)
+{
+    const struct rv_config_list *paths = &guard->config->read_watch;
+    RV_AUTO(rv_closep) int root_fd = -1;
+    char path[40];
+    uint32_t tgid;
+
+    memcpy(&tgid, payload.data, sizeof(tgid));
+    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/root", tgid);
+    root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd >= 0 && rv_sensors_watch(guard->sensors, root_fd, (const char *const *)paths->items,
+                                         paths->count, NULL) < 0)
+        rv_debug("sensitive files under the root of process %" PRIu32 " are not watched", tgid);
+    return 0; /* a process that is gone already is no fault of the judge's */
+}
+
 /** The judge's whole power over the guard. A hole is a request that nobody may make. */
-static int (*const requests[RV_CHANNEL_TYPE_COUNT_])(struct guard *guard) = {
-    [RV_CHANNEL_READY] = on_ready,
-    [RV_CHANNEL_RESCAN] = on_rescan,
+static const struct request {
+    int (*handle)(struct guard *guard, struct rv_span payload);
+    size_t payload_len;
+} requests[RV_CHANNEL_TYPE_COUNT_] = {
+    [RV_CHANNEL_READY] = { on_ready, 0 },
+    [RV_CHANNEL_RESCAN] = { on_rescan, 0 },
+    [RV_CHANNEL_ROOT] = { on_root, sizeof(uint32_t) },
 };
 
 static void on_channel(struct guard *guard)
@@ -373,10 +396,10 @@ static void on_channel(struct guard *guard)
     struct rv_span payload;
     int r = rv_channel_receive(guard->channel_fd, buffer, &type, &payload);
 
-    if (r == 0 && (!requests[type] || payload.len > 0))
+    if (r == 0 && (!requests[type].handle || payload.len != requests[type].payload_len))
         r = -EBADMSG;
     if (r == 0)
-        r = requests[type](guard);
+        r = requests[type].handle(guard, payload);
     if (r == 0 || r == -EAGAIN)
         return;
     if (r != -EPIPE) {

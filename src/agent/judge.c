@@ -27,12 +27,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BASELINE_NAME   "baseline"
-#define BASELINE_MAX    ((size_t)64 * 1024 * 1024)
-#define KEY_NAME        "log.key"
-#define READ_AT_ONCE    4096U
-#define SAVE_SECONDS    300U
-#define RESCAN_PAUSE_NS (10 * RV_NS_PER_S)
+#define BASELINE_NAME    "baseline"
+#define BASELINE_MAX     ((size_t)64 * 1024 * 1024)
+#define KEY_NAME         "log.key"
+#define READ_AT_ONCE     4096U
+#define SAVE_SECONDS     300U
+#define KNOWN_NAMESPACES 256U
+#define RESCAN_PAUSE_NS  (10 * RV_NS_PER_S)
 
 struct judge {
     const struct rv_agent_config *config;
@@ -50,6 +51,8 @@ struct judge {
     struct event_base *base;
     struct event *ring_events[2], *drain, *channel_event, *audit_event, *tick, *hangup;
     unsigned ticks;
+    uint32_t known_pid_ns[KNOWN_NAMESPACES]; /* whose roots the guard was told of; the oldest go */
+    unsigned known_count;
     uint64_t rescan_asked_ns;
     bool sealed_told;
 };
@@ -124,6 +127,21 @@ static void on_loss(struct judge *judge, const struct rv_event_loss *loss, uint6
     ask_rescan(judge, now);
 }
 
+/** The first program in a pid namespace that is new to us: probably a container. */
+static void tell_root(struct judge *judge, const struct rv_event *event)
+{
+    if (event->type != RV_EVENT_PROCESS_EXEC || event->pid_ns == 0)
+        return;
+    for (unsigned i = 0; i < KNOWN_NAMESPACES; i++) {
+        if (judge->known_pid_ns[i] == event->pid_ns)
+            return;
+    }
+    judge->known_pid_ns[judge->known_count++ % KNOWN_NAMESPACES] = event->pid_ns;
+    if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_ROOT,
+                        rv_span(&event->tgid, sizeof(event->tgid))) < 0)
+        rv_debug("the guard cannot be told of a new root");
+}
+
 static int on_event(void *context, const struct rv_event *event)
 {
     struct judge *judge = context;
@@ -131,6 +149,7 @@ static int on_event(void *context, const struct rv_event *event)
     uint64_t now, latency;
 
     rv_pipeline_put(judge->pipeline, event, &outcome);
+    tell_root(judge, event);
     if (event->type == RV_EVENT_LOSS)
         on_loss(judge, (const void *)event, judge->clock.boot_ns(NULL));
     if (!outcome.matters && !rv_control_watched(judge->control))

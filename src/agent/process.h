@@ -4,7 +4,7 @@
  *
  * guard  uid 0, CAP_SYS_ADMIN CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_PTRACE CAP_DAC_READ_SEARCH.
  *        Loads the sensors, owns their programs and marks, starts the judge again when it dies.
- *        Peers: the judge, over the channel; accepts RV_CHANNEL_READY and RV_CHANNEL_RESCAN.
+ *        Peers: the judge, over the channel; accepts RV_CHANNEL_READY, RESCAN and ROOT.
  * judge  a user without rights, no capability, no network, an empty root, a list of system calls.
  *        Reads the rings, keeps state, scores, decides, writes the log, answers the control socket.
  *        Peers: the guard; clients of the socket.
