@@ -32,7 +32,7 @@
 #define KEY_NAME         "log.key"
 #define READ_AT_ONCE     4096U
 #define SAVE_SECONDS     300U
-#define KNOWN_NAMESPACES 256U
+#define KNOWN_CONTAINERS 256U
 #define RESCAN_PAUSE_NS  (10 * RV_NS_PER_S)
 
 struct judge {
@@ -51,7 +51,9 @@ struct judge {
     struct event_base *base;
     struct event *ring_events[2], *drain, *channel_event, *audit_event, *tick, *hangup;
     unsigned ticks;
-    uint32_t known_pid_ns[KNOWN_NAMESPACES]; /* whose roots the guard was told of; the oldest go */
+    /* Containers whose roots the guard was told of; the oldest go. The number of a pid namespace
+     * alone is used again, with the cgroup it is not. */
+    uint64_t known_containers[KNOWN_CONTAINERS];
     unsigned known_count;
     uint64_t rescan_asked_ns;
     bool sealed_told;
@@ -127,16 +129,18 @@ static void on_loss(struct judge *judge, const struct rv_event_loss *loss, uint6
     ask_rescan(judge, now);
 }
 
-/** The first program in a pid namespace that is new to us: probably a container. */
+/** The first program in a pid namespace and cgroup that are new to us: probably a container. */
 static void tell_root(struct judge *judge, const struct rv_event *event)
 {
+    uint64_t container = rv_mix64(event->cgroup_id ^ (uint64_t)event->pid_ns << 32);
+
     if (event->type != RV_EVENT_PROCESS_EXEC || event->pid_ns == 0)
         return;
-    for (unsigned i = 0; i < KNOWN_NAMESPACES; i++) {
-        if (judge->known_pid_ns[i] == event->pid_ns)
+    for (unsigned i = 0; i < KNOWN_CONTAINERS; i++) {
+        if (judge->known_containers[i] == container)
             return;
     }
-    judge->known_pid_ns[judge->known_count++ % KNOWN_NAMESPACES] = event->pid_ns;
+    judge->known_containers[judge->known_count++ % KNOWN_CONTAINERS] = container;
     if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_ROOT,
                         rv_span(&event->tgid, sizeof(event->tgid))) < 0)
         rv_debug("the guard cannot be told of a new root");
