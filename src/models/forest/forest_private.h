@@ -7,6 +7,17 @@
 /** A tree deeper than this is walked node by node: padding it would cost too much memory. */
 #define PACKED_DEPTH_MAX 8
 
+/**
+ * For functions over vectors: compiled for several machines, the widest one is taken when the
+ * program starts. Results are the same on all: integers, or doubles added in one order without
+ * fused multiplication.
+ */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FOREST_WIDEST __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOREST_WIDEST
+#endif
+
 /** A split of a packed tree. Compared unsigned, so both sides carry a flipped sign bit. */
 struct packed_split {
     uint32_t value;

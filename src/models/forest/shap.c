@@ -364,8 +364,8 @@ ascend(struct rv_shap *shap, const struct block *block, const struct edge *edge,
     shap->sums[edge->slot] += gain * shap->up[child];
 }
 
-static void explain_tree(struct rv_shap *shap, const struct block *block, size_t index,
-                         const int32_t *row)
+FOREST_WIDEST static void explain_tree(struct rv_shap *shap, const struct block *block,
+                                       size_t index, const int32_t *row)
 {
     const struct rv_forest *forest = shap->forest;
     const struct rv_forest_node *tree = forest_tree(forest, index);
