@@ -79,6 +79,17 @@ static void set_up(void)
         abort();
 }
 
+/** Tiles of the input before are of another log. */
+static void remove_tiles(void)
+{
+    char command[128];
+
+    if (faccessat(at.fd, "tile", F_OK, 0) < 0)
+        return;
+    (void)snprintf(command, sizeof(command), "rm -rf %s/tile", at.path);
+    (void)!system(command);
+}
+
 static void put(const char *name, const void *bytes, size_t len)
 {
     RV_AUTO(rv_closep) int fd = openat(at.fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -127,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     memcpy(segments[which] + offset, input.rest.data, rv_min_u64(input.rest.len, SEGMENT - offset));
     if (mended)
         mend(segments[which]);
+    remove_tiles();
     put(".state/journal.0", segments[0], SEGMENT);
     put(".state/journal.1", segments[1], SEGMENT);
     put(RV_CHECKPOINT_PATH, at.checkpoint, at.checkpoint_len);

@@ -108,6 +108,8 @@ static int replay(void *context, uint64_t first, uint32_t count, struct rv_span 
         if (r < 0)
             return r;
     }
+    if (reader.rest.len > 0)
+        return -EBADMSG;
     audit->opening.recovered += count;
     return 0;
 }
