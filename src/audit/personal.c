@@ -226,7 +226,7 @@ int rv_personal_get(struct rv_personal *personal, const json_t *commitment,
     json_int_t at = json_integer_value(json_object_get(commitment, "at"));
     RV_AUTO(rv_freep) uint8_t *room = malloc(RECORD_MAX);
     char hex[RV_SHA256_HEX_LEN + 1];
-    struct rv_span subject, value;
+    struct rv_span subject = { 0 }, value = { 0 };
     struct rv_sha256 hash;
     struct head head;
     int r;
@@ -270,7 +270,7 @@ static int erase_from(struct rv_personal *personal, uint64_t *at,
                       const struct rv_personal_match *match, uint8_t *room, json_t *erased)
 {
     char hex[RV_SHA256_HEX_LEN + 1];
-    struct rv_span subject, value;
+    struct rv_span subject = { 0 }, value = { 0 };
     struct rv_sha256 hash;
     struct head head;
     int r = read_record(personal, *at, &head, room, &subject, &value);

@@ -22,7 +22,7 @@ struct rv_command {
 /** One line a command: RV_COMMAND(noun, verb, "operands", "summary"); RV_COMMAND_ALONE likewise. */
 #define RV_COMMANDS(COMMAND, ALONE)                                                                \
     COMMAND(audit, append, "--key KEY DIR", "append standard input, a line an entry")              \
-    COMMAND(audit, erase, "[DIR] -k KEY --subject WHO", "erase personal data beside a log")         \
+    COMMAND(audit, erase, "[DIR] -k KEY --subject WHO", "erase personal data beside a log")        \
     COMMAND(audit, export, "[LOG] -k KEY.pub -o FOLDER", "write a time range with proofs")         \
     COMMAND(audit, keygen, "--name ORIGIN -o KEY", "make a key for a log or a witness")            \
     COMMAND(audit, prove, "N [LOG] [-o FILE]", "write a proof that entry N is in the log")         \
