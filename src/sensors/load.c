@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,15 +53,40 @@ int rv_own_tgid(uint32_t *ret_tgid)
 
 /* ---- Which programs can there be ---- */
 
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/** Whether BPF is among the active security modules; without, its programs load and never run. */
+static bool lsm_active(void)
+{
+    RV_AUTO(rv_freep) char *list = NULL;
+    char *save = NULL;
+    size_t len = 0;
+
+    if (rv_read_file(AT_FDCWD, "/sys/kernel/security/lsm", 4096, &list, &len) < 0)
+        return false;
+    for (char *name = strtok_r(list, ",\n", &save); name; name = strtok_r(NULL, ",\n", &save)) {
+        if (rv_streq(name, "bpf"))
+            return true;
+    }
+    return false;
+}
+
 bool rv_hook_exists(const struct btf *kernel, const struct rv_program *program)
 {
-    static const char prefix[] = "tp_btf/";
     char name[128];
 
-    if (strncmp(program->hook, prefix, sizeof(prefix) - 1) != 0)
-        return true;
-    snprintf(name, sizeof(name), "btf_trace_%s", program->hook + sizeof(prefix) - 1);
-    return btf__find_by_name_kind(kernel, name, BTF_KIND_TYPEDEF) > 0;
+    if (starts_with(program->hook, "tp_btf/")) {
+        snprintf(name, sizeof(name), "btf_trace_%s", program->hook + strlen("tp_btf/"));
+        return btf__find_by_name_kind(kernel, name, BTF_KIND_TYPEDEF) > 0;
+    }
+    if (starts_with(program->hook, "lsm/")) {
+        snprintf(name, sizeof(name), "bpf_lsm_%s", program->hook + strlen("lsm/"));
+        return lsm_active() && btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+    }
+    return true;
 }
 
 struct bpf_program *rv_program_of(const struct rv_bpf *bpf, const struct rv_program *row)

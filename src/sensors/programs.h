@@ -4,7 +4,13 @@
 
 #include "sensors/sensors.h"
 
-enum rv_attach { RV_ATTACH_TRACE, RV_ATTACH_CGROUP, RV_ATTACH_DEEP, RV_ATTACH_NONE };
+enum rv_attach {
+    RV_ATTACH_TRACE,
+    RV_ATTACH_CGROUP,
+    RV_ATTACH_LSM,  /* in place of tracepoints that the kernel does not have */
+    RV_ATTACH_DEEP, /* while some scope asks */
+    RV_ATTACH_NONE, /* run by hand */
+};
 
 struct rv_program {
     const char *name; /* in the object */

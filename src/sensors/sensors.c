@@ -25,11 +25,43 @@ static bool wanted(const struct rv_sensors *sensors, const struct rv_program *pr
     return (sensors->wanted & RV_SENSOR_BIT(program->sensor)) != 0;
 }
 
+/** Whether each essential program of a sensor in this way of attaching is among `rows`. */
+static bool has_all(enum rv_sensor sensor, bool by_lsm, const bool rows[RV_PROGRAMS_MAX])
+{
+    bool any = false;
+
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
+        const struct rv_program *row = &rv_programs[i];
+
+        if (row->sensor != sensor || !row->essential || (row->attach == RV_ATTACH_LSM) != by_lsm)
+            continue;
+        if (!rows[i])
+            return false;
+        any = true;
+    }
+    return any || !by_lsm; /* a sensor without a program of its own is there */
+}
+
 static void note_missing(struct rv_sensors *sensors, const bool rows[RV_PROGRAMS_MAX])
 {
+    for (unsigned i = 0; i < RV_SENSOR_COUNT_; i++) {
+        enum rv_sensor sensor = (enum rv_sensor)i;
+
+        if ((sensors->wanted & RV_SENSOR_BIT(sensor)) && !has_all(sensor, false, rows) &&
+            !has_all(sensor, true, rows))
+            sensors->missing |= RV_SENSOR_BIT(sensor);
+    }
+}
+
+/** The rows to load: LSM programs only for a sensor whose tracepoints the kernel lacks. */
+static void choose_rows(const struct rv_sensors *sensors, const struct btf *kernel,
+                        bool rows[RV_PROGRAMS_MAX])
+{
+    for (size_t i = 0; i < rv_bpf_program_count; i++)
+        rows[i] = wanted(sensors, &rv_programs[i]) && rv_hook_exists(kernel, &rv_programs[i]);
     for (size_t i = 0; i < rv_bpf_program_count; i++) {
-        if (rv_programs[i].essential && !rows[i] && wanted(sensors, &rv_programs[i]))
-            sensors->missing |= RV_SENSOR_BIT(rv_programs[i].sensor);
+        if (rv_programs[i].attach == RV_ATTACH_LSM && has_all(rv_programs[i].sensor, false, rows))
+            rows[i] = false;
     }
 }
 
@@ -41,8 +73,7 @@ static int load(struct rv_sensors *sensors, const struct rv_wire_settings *setti
 
     if (!kernel)
         return -EOPNOTSUPP;
-    for (size_t i = 0; i < rv_bpf_program_count; i++)
-        rows[i] = wanted(sensors, &rv_programs[i]) && rv_hook_exists(kernel, &rv_programs[i]);
+    choose_rows(sensors, kernel, rows);
     btf__free(kernel);
     r = rv_load(&sensors->loader, settings, rows, &sensors->bpf);
     note_missing(sensors, rows);
