@@ -45,6 +45,8 @@ struct rv_command {
     COMMAND(policy, authorize, "FILE|DIR... --request FILE", "decide one request and say why")     \
     COMMAND(policy, check, "FILE|DIR... [--schema FILE]", "are policies right, and where not")     \
     COMMAND(policy, conformance, "DIR", "judge this engine by an unpacked Cedar corpus")           \
+    COMMAND(policy, test, "DIR...", "decide the cases that are kept beside policies")              \
+    COMMAND(policy, translate, "FILE", "human syntax to JSON form, or back")                       \
     ALONE(watch, "[OPTION...]", "show what programs do, as it happens")                            \
     ALONE(status, "[--json]", "is the agent well, what has it seen, what was lost")                \
     ALONE(decisions, "[INDEX] [OPTION...]", "what went to the log, and why")                       \

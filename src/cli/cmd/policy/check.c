@@ -2,7 +2,6 @@
 /* reeve policy check: are policies, schema and entities right, and if not, where and why. */
 #include "load.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 struct check {
@@ -22,28 +21,6 @@ static void check_done(struct check *check)
     rv_diags_done(&check->diags);
 }
 
-static int is_schema_file(const struct dirent *entry)
-{
-    const char *dot = strstr(entry->d_name, ".cedarschema");
-
-    return dot && (rv_streq(dot, ".cedarschema") || rv_streq(dot, ".cedarschema.json"));
-}
-
-/** The only schema of a folder, or NULL. */
-static char *find_schema(const char *folder)
-{
-    struct dirent **names = NULL;
-    struct rv_buf path = { 0 };
-    int count = scandir(folder, &names, is_schema_file, alphasort);
-
-    if (count == 1)
-        rv_buf_addf(&path, "%s/%s", folder, names[0]->d_name);
-    for (int i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-    return count == 1 ? rv_buf_take(&path) : NULL;
-}
-
 /** Messages are the answer; only what is no message (no such file, no memory) is an error. */
 static int load(struct check *check, int count, char **paths)
 {
@@ -53,7 +30,7 @@ static int load(struct check *check, int count, char **paths)
 
     if (!check->schema_path && count == 1 && stat(paths[0], &status) == 0 &&
         S_ISDIR(status.st_mode))
-        found = find_schema(paths[0]);
+        found = policy_find_schema(paths[0]);
     if (check->schema_path || found)
         r = policy_load_schema(found ? found : check->schema_path, &check->schema, &check->diags);
     for (int i = 0; r == 0 && i < count; i++)

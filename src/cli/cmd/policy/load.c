@@ -78,6 +78,27 @@ int policy_load_schema(const char *path, struct rv_schema **ret_schema, struct r
                                   : rv_schema_read(path, rv_span(text, len), ret_schema, diags);
 }
 
+static int is_schema_file(const struct dirent *entry)
+{
+    const char *dot = strstr(entry->d_name, ".cedarschema");
+
+    return dot && (rv_streq(dot, ".cedarschema") || rv_streq(dot, ".cedarschema.json"));
+}
+
+char *policy_find_schema(const char *folder)
+{
+    struct dirent **names = NULL;
+    struct rv_buf path = { 0 };
+    int count = scandir(folder, &names, is_schema_file, alphasort);
+
+    if (count == 1)
+        rv_buf_addf(&path, "%s/%s", folder, names[0]->d_name);
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    return count == 1 ? rv_buf_take(&path) : NULL;
+}
+
 static int is_policy_file(const struct dirent *entry)
 {
     return ends_in(entry->d_name, ".cedar");
@@ -130,18 +151,15 @@ int policy_load_policies(const char *path, struct rv_policy_set *set, struct rv_
     return r < 0 ? r : rv_policy_read(set, path, rv_span(text, len), diags);
 }
 
-int policy_load_entities(const char *path, const struct rv_schema *schema,
+int policy_make_entities(const char *name, const json_t *value, const struct rv_schema *schema,
                          struct rv_entities **ret_entities, struct rv_diags *diags)
 {
     RV_AUTO(rv_entities_builder_free) struct rv_entities_builder *builder = NULL;
-    RV_AUTO(rv_json_freep) json_t *value = NULL;
     struct rv_type_lookup types;
-    struct rv_source source = named(path);
+    struct rv_source source = named(name);
     const struct rv_uid *loop = NULL;
-    int r = policy_read_json_file(path, &value, diags);
+    int r = rv_entities_builder_new(&builder);
 
-    if (r == 0)
-        r = rv_entities_builder_new(&builder);
     if (schema)
         types = rv_schema_lookup(schema);
     if (r == 0)
@@ -155,6 +173,15 @@ int policy_load_entities(const char *path, const struct rv_schema *schema,
                     "take one of the parents away", "entity \"%.*s\" is above itself",
                     RV_TEXT_ARGS(loop->id));
     return r;
+}
+
+int policy_load_entities(const char *path, const struct rv_schema *schema,
+                         struct rv_entities **ret_entities, struct rv_diags *diags)
+{
+    RV_AUTO(rv_json_freep) json_t *value = NULL;
+    int r = policy_read_json_file(path, &value, diags);
+
+    return r < 0 ? r : policy_make_entities(path, value, schema, ret_entities, diags);
 }
 
 void policy_request_done(struct policy_request *request)
