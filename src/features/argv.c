@@ -5,6 +5,7 @@
 #include "features/core.h"
 
 #define ENTROPY_BYTES 256U
+#define ARGUMENTS_MAX 64U /* the shape of a longer list is that of its beginning */
 
 static uint8_t entropy_q4(struct rv_span text)
 {
@@ -23,43 +24,39 @@ static uint8_t entropy_q4(struct rv_span text)
     return (uint8_t)((rv_core_log2_q8(len) - weighted / len) >> 4);
 }
 
+/* What a byte can be part of. */
+enum {
+    UPPER = 1,
+    LOWER = 2,
+    DIGIT = 4,
+    B64_SIGN = 8, /* + / = */
+    META = 16,
+    NET = 32, /* : and /, which begin what names the network; digits do too */
+};
+
+static const uint8_t classes[256] = {
+    ['A' ... 'Z'] = UPPER, ['a' ... 'z'] = LOWER, ['0' ... '9'] = DIGIT | NET,
+    ['+'] = B64_SIGN,      ['='] = B64_SIGN,      ['/'] = B64_SIGN | NET,
+    [':'] = NET,           [';'] = META,          ['|'] = META,
+    ['&'] = META,          ['$'] = META,          ['`'] = META,
+    ['<'] = META,          ['>'] = META,
+};
+
 static bool is_digit(uint8_t c)
 {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_upper(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
-static bool is_lower(uint8_t c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static bool is_meta(uint8_t c)
-{
-    return c == ';' || c == '|' || c == '&' || c == '$' || c == '`' || c == '<' || c == '>';
+    return classes[c] & DIGIT;
 }
 
 /* A run of base64 letters counts only when upper case, lower case and digits are all in it. */
 struct run {
-    unsigned len, classes, best;
+    unsigned len, kinds, best;
 };
 
-static void run_step(struct run *run, uint8_t c)
+static void run_end(struct run *run)
 {
-    unsigned class = is_upper(c) ? 1 : is_lower(c) ? 2 : is_digit(c) ? 4 : 0;
-
-    if (class == 0 && c != '+' && c != '/' && c != '=') {
-        *run = (struct run){ .best = run->best };
-        return;
-    }
-    run->len++;
-    run->classes |= class;
-    if (run->classes == 7 && run->len > run->best)
+    if ((run->kinds & (UPPER | LOWER | DIGIT)) == (UPPER | LOWER | DIGIT) && run->len > run->best)
         run->best = run->len;
+    run->len = run->kinds = 0;
 }
 
 static bool starts(struct rv_span text, size_t at, const char *with)
@@ -109,12 +106,16 @@ static uint64_t shape_of(struct rv_span argv)
 {
     uint64_t hash = 0;
     char before = 0;
-    struct rv_span argument;
+    size_t at = rv_argv_at(argv, 0).len + 1;
 
-    for (unsigned i = 1; i < 64 && (argument = rv_argv_at(argv, i)).data; i++) {
+    for (unsigned i = 1; i < ARGUMENTS_MAX && at < argv.len; i++) {
+        const uint8_t *end = memchr(argv.data + at, 0, argv.len - at);
+        struct rv_span argument =
+            rv_span(argv.data + at, (end ? (size_t)(end - argv.data) : argv.len) - at);
         const uint8_t *equals = argument.len ? memchr(argument.data, '=', argument.len) : NULL;
         char letter = 'w';
 
+        at += argument.len + 1;
         if (argument.len > 1 && argument.data[0] == '-') {
             size_t len = equals ? (size_t)(equals - argument.data) : argument.len;
 
@@ -146,10 +147,19 @@ struct rv_argv_look rv_argv_look(struct rv_span argv, uint32_t true_len)
     unsigned meta = 0, net = 0;
 
     for (size_t i = 0; i < argv.len; i++) {
-        run_step(&run, argv.data[i]);
-        meta += is_meta(argv.data[i]);
-        net += names_network(argv, i);
+        uint8_t class = classes[argv.data[i]];
+
+        if (class & (UPPER | LOWER | DIGIT | B64_SIGN)) {
+            run.len++;
+            run.kinds |= class;
+        } else {
+            run_end(&run);
+        }
+        meta += (class & META) != 0;
+        if (class & NET)
+            net += names_network(argv, i);
     }
+    run_end(&run);
     look.meta = (uint8_t)rv_min_u64(meta, 255);
     look.b64_run = (uint8_t)rv_min_u64(run.best, 255);
     look.net = (uint8_t)rv_min_u64(net, 255);

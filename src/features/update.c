@@ -245,11 +245,10 @@ static void take_fork(struct step *step)
 }
 
 /* The script that a shell or a language was given, when it looks like a file. */
-static struct rv_span script_of(const struct rv_event_process_exec *exec, struct rv_span path,
+static struct rv_span script_of(const struct rv_event_process_exec *exec, enum rv_program_kind kind,
                                 struct rv_span argv, char *room, size_t room_len)
 {
     struct rv_span script = rv_event_str(&exec->header, &exec->interpreter);
-    enum rv_program_kind kind = rv_program_kind(path);
     struct rv_span cwd = rv_event_str(&exec->header, &exec->cwd);
 
     if (script.len == 0) {
@@ -301,8 +300,9 @@ static void set_programs(struct step *step, const struct rv_event_process_exec *
     struct rv_span path = rv_event_str(step->event, &exec->path);
     struct rv_span argv = rv_event_str(step->event, &exec->argv);
     char room[RV_EVENT_PATH_MAX];
-    struct rv_span script_path = script_of(exec, path, argv, room, sizeof(room));
     uint32_t program = rv_program_intern(features, path), script;
+    struct rv_span script_path =
+        script_of(exec, features->programs[program].pub.kind, argv, room, sizeof(room));
     struct rv_program_slot *subject;
 
     features->programs[program].refs++; /* the script must not push it out */

@@ -143,7 +143,7 @@ RV_CORE_INLINE __u32 rv_core_top_bit(__u64 x)
     return rv_core_popcount(x >> 1);
 }
 
-/** log2(x) in 1/256; 0 for 0 and 1. Error below 1/128: a parabola over the mantissa. */
+/** log2(x) in 1/256; 0 for 0 and 1. Error below 1/50: a parabola over the mantissa. */
 RV_CORE_INLINE __u32 rv_core_log2_q8(__u64 x)
 {
     __u32 top = rv_core_top_bit(x);
