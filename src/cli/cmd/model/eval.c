@@ -94,6 +94,11 @@ static int eval(const struct arguments *arguments)
                 arguments->model);
         return RV_EXIT_ERROR;
     }
+    if (!task->eval) {
+        fprintf(stderr, "'reeve model eval' knows sequences, series and command lines only; score "
+                        "streams with 'reeve model score'\n");
+        return RV_EXIT_ERROR;
+    }
     r = task->eval(section, &arguments->files, arguments->seed, report);
     if (r == 0 && arguments->output)
         r = write_again(package, report, arguments->output);

@@ -47,7 +47,7 @@ static int score(const char *model, const char *input, bool json)
                 model);
         return RV_EXIT_ERROR;
     }
-    r = task->score(section, input, &sink);
+    r = task->score(package, input, &sink);
     if (r == 0 && fflush(stdout) != 0)
         r = -errno;
     if (r == -EIO || r == -EPIPE)

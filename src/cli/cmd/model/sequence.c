@@ -4,6 +4,7 @@
 #include "task.h"
 
 #include "base/hash.h"
+#include "models/package.h"
 #include "models/sequence.h"
 
 #include <fcntl.h>
@@ -89,12 +90,12 @@ static int load(struct rv_span section, struct rv_sequence_model **ret_model)
     return r;
 }
 
-static int score(struct rv_span section, const char *input, const struct task_sink *sink)
+static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
 {
     RV_AUTO(rv_sequence_model_free) struct rv_sequence_model *model = NULL;
     RV_AUTO(rv_sequences_done) struct rv_sequences set = { 0 };
     struct rv_dataset_error error = { 0 };
-    int r = load(section, &model);
+    int r = load(rv_package_section(package, "sequence"), &model);
 
     if (r < 0)
         return r;

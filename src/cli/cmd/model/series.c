@@ -3,6 +3,7 @@
 #include "figures.h"
 #include "task.h"
 
+#include "models/package.h"
 #include "models/series.h"
 
 #include <fcntl.h>
@@ -71,12 +72,12 @@ static int put_rows(const struct rv_series *series, bool alone, const struct rv_
     return r;
 }
 
-static int score(struct rv_span section, const char *input, const struct task_sink *sink)
+static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
 {
     RV_AUTO(rv_series_model_free) struct rv_series_model *model = NULL;
     RV_AUTO(rv_series_set_done) struct rv_series_set set = { 0 };
     struct rv_dataset_error error = { 0 };
-    int r = rv_series_load(&model, section);
+    int r = rv_series_load(&model, rv_package_section(package, "series"));
 
     if (r < 0) {
         fprintf(stderr, "the series model in the package is damaged: %s\n", strerror(-r));

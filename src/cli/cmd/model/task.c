@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 static const struct model_task *const tasks[] = {
+    &model_task_behaviour,
     &model_task_sequence,
     &model_task_series,
     &model_task_text,

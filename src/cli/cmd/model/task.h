@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cmd/model/task.h  What `reeve model train|score|eval` do for each kind of data: one file a
- * task (sequence.c, series.c, text.c), one row here. Functions say on standard error what is
+ * task (behaviour.c, sequence.c, series.c, text.c), one row here. Functions say on standard error what is
  * wrong and return a negative errno; progress goes to standard error when it is a terminal.
  */
 #pragma once
@@ -15,11 +15,14 @@ struct task_files {
     struct rv_option_list normal, attack;
 };
 
+struct rv_package;
+
 struct task_training {
     struct task_files files;
     struct rv_task_options options;
     json_t *manifest;        /* data sets and figures are added */
     struct rv_buf *section;  /* the model's bytes */
+    struct rv_buf *calibration; /* a section of its own, if anything is put in */
 };
 
 /** Where scores go, one call an item. @return of put: 0, or -errno to stop. */
@@ -32,13 +35,16 @@ struct model_task {
     const char *name;    /* of --task */
     const char *section; /* of the package; also the manifest's kind */
     const char *use, *limits;
+    uint32_t width; /* of host vectors; 0 for other data */
     int (*train)(struct task_training *training);
-    int (*score)(struct rv_span section, const char *input, const struct task_sink *sink);
-    /** Add figures to `report`: detection, real false-positive rate, robustness. */
+    int (*score)(const struct rv_package *package, const char *input,
+                 const struct task_sink *sink);
+    /** Add figures to `report`: detection, real false-positive rate, robustness. May be NULL. */
     int (*eval)(struct rv_span section, const struct task_files *files, uint64_t seed,
                 json_t *report);
 };
 
+extern const struct model_task model_task_behaviour;
 extern const struct model_task model_task_sequence;
 extern const struct model_task model_task_series;
 extern const struct model_task model_task_text;
@@ -48,7 +54,6 @@ const struct model_task *model_task_by_name(const char *name);
 const struct model_task *model_task_by_section(const char *section);
 
 /** The task whose section the package has; NULL if there is none. */
-struct rv_package;
 const struct model_task *model_task_of(const struct rv_package *package,
                                        struct rv_span *ret_section);
 

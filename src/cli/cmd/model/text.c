@@ -4,6 +4,7 @@
 #include "task.h"
 
 #include "base/hash.h"
+#include "models/package.h"
 #include "models/text.h"
 
 #include <fcntl.h>
@@ -51,12 +52,12 @@ static int train(struct task_training *training)
     return r < 0 ? r : rv_text_save(model, training->section);
 }
 
-static int score(struct rv_span section, const char *input, const struct task_sink *sink)
+static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
 {
     RV_AUTO(rv_text_model_free) struct rv_text_model *model = NULL;
     RV_AUTO(rv_lines_done) struct rv_lines set = { 0 };
     struct rv_dataset_error error = { 0 };
-    int r = rv_text_load(&model, section);
+    int r = rv_text_load(&model, rv_package_section(package, "text"));
 
     if (r < 0) {
         fprintf(stderr, "the text model in the package is damaged: %s\n", strerror(-r));

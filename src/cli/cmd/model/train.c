@@ -4,6 +4,7 @@
 #include "task.h"
 
 #include "base/fd.h"
+#include "features/table.h"
 #include "models/package.h"
 
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static int usage(const struct rv_option *options, FILE *to)
 }
 
 static int write_package(const struct arguments *arguments, const json_t *manifest,
-                         const struct model_task *task, const struct rv_buf *section,
+                         const struct model_task *task, const struct task_training *training,
                          struct rv_sha256 *ret_digest)
 {
     RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
@@ -38,7 +39,9 @@ static int write_package(const struct arguments *arguments, const json_t *manife
     int r = rv_package_add_manifest(&writer, manifest);
 
     if (r == 0)
-        r = rv_package_add(&writer, task->section, rv_buf_span(section));
+        r = rv_package_add(&writer, task->section, rv_buf_span(training->section));
+    if (r == 0 && training->calibration->len > 0)
+        r = rv_package_add(&writer, "calibration", rv_buf_span(training->calibration));
     if (r == 0)
         r = rv_package_finish(&writer, rv_span(NULL, 0), &bytes);
     if (r == 0)
@@ -74,28 +77,33 @@ static void print_result(const struct arguments *arguments, const struct rv_sha2
 
 static int train(const struct arguments *arguments, const struct model_task *task)
 {
-    struct rv_manifest_head head = {
+    static const struct rv_sha256 no_table;
+    const struct rv_manifest_head head = {
         .kind = task->section,
         .name = arguments->name ? arguments->name : task->name,
         .version = "1",
         .intended_use = task->use,
         .limits = task->limits,
+        .width = task->width,
+        .feature_table = task->width ? rv_feature_table_digest() : no_table,
         .seed = arguments->seed,
     };
     RV_AUTO(rv_json_freep) json_t *manifest = rv_manifest_new(&head);
     RV_AUTO(rv_buf_done) struct rv_buf section = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf calibration = { 0 };
     struct task_training training = {
         .files = arguments->files,
         .options = { .seed = arguments->seed, .progress = task_progress() },
         .manifest = manifest,
         .section = &section,
+        .calibration = &calibration,
     };
     struct rv_sha256 digest;
 
     if (!manifest)
         return RV_EXIT_ERROR;
     if (task->train(&training) < 0 ||
-        write_package(arguments, manifest, task, &section, &digest) < 0)
+        write_package(arguments, manifest, task, &training, &digest) < 0)
         return RV_EXIT_ERROR;
     print_result(arguments, &digest, manifest);
     return RV_EXIT_YES;
