@@ -47,6 +47,7 @@ struct rv_command {
     COMMAND(policy, conformance, "DIR", "judge this engine by an unpacked Cedar corpus")           \
     COMMAND(policy, test, "DIR...", "decide the cases that are kept beside policies")              \
     COMMAND(policy, translate, "FILE", "human syntax to JSON form, or back")                       \
+    COMMAND(policy, explain, "FILE|DIR... [--json]", "where each policy is enforced, and why")     \
     ALONE(watch, "[OPTION...]", "show what programs do, as it happens")                            \
     ALONE(status, "[--json]", "is the agent well, what has it seen, what was lost")                \
     ALONE(decisions, "[INDEX] [OPTION...]", "what went to the log, and why")                       \
