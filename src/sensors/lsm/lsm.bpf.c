@@ -14,7 +14,7 @@
 #define O_TRUNC_       01000U
 #define O_APPEND_      02000U
 #define FMODE_WRITE    2U
-#define ONE_CALL_NS    1000000ULL
+#define ONE_CALL_NS   10000000ULL /* from file_open to path_truncate of the same open */
 #define FMODE_CREATED  0x100000U
 #define READING_KEXEC  3
 #define READING_MODULE 2
