@@ -46,17 +46,22 @@ static json_t *request_json(struct question *question)
 
 static int load(struct question *question, int count, char **paths)
 {
-    RV_AUTO(rv_json_freep) json_t *value = NULL;
+    RV_AUTO(rv_json_freep) json_t *value = NULL, *none = json_array();
+    RV_AUTO(rv_freep) char *found = NULL;
     struct rv_diags *diags = &question->diags;
     int r = 0;
 
-    if (question->schema_path)
-        r = policy_load_schema(question->schema_path, &question->schema, diags);
+    if (!question->schema_path && count == 1)
+        found = policy_find_schema(paths[0]);
+    if (question->schema_path || found)
+        r = policy_load_schema(found ? found : question->schema_path, &question->schema, diags);
     for (int i = 0; r == 0 && i < count; i++)
         r = policy_load_policies(paths[i], &question->set, diags);
     if (r == 0 && question->entities_path)
         r = policy_load_entities(question->entities_path, question->schema, &question->entities,
                                  diags);
+    else if (r == 0)
+        r = policy_make_entities("", none, question->schema, &question->entities, diags);
     if (r < 0)
         return r;
     value = request_json(question);

@@ -2,8 +2,6 @@
 /* reeve policy check: are policies, schema and entities right, and if not, where and why. */
 #include "load.h"
 
-#include <sys/stat.h>
-
 struct check {
     const char *schema_path, *entities_path;
     bool permissive, json;
@@ -25,11 +23,9 @@ static void check_done(struct check *check)
 static int load(struct check *check, int count, char **paths)
 {
     RV_AUTO(rv_freep) char *found = NULL;
-    struct stat status;
     int r = 0;
 
-    if (!check->schema_path && count == 1 && stat(paths[0], &status) == 0 &&
-        S_ISDIR(status.st_mode))
+    if (!check->schema_path && count == 1)
         found = policy_find_schema(paths[0]);
     if (check->schema_path || found)
         r = policy_load_schema(found ? found : check->schema_path, &check->schema, &check->diags);
@@ -68,7 +64,8 @@ static void show(const struct check *check)
     if (check->diags.errors > 0)
         printf("%zu errors, %zu warnings\n", check->diags.errors, check->diags.warnings);
     else
-        printf("%zu policies are right%s\n", check->set.count,
+        printf("%zu %s right%s\n", check->set.count,
+               check->set.count == 1 ? "policy is" : "policies are",
                check->schema ? "" : " in form; give --schema to check what they mean");
 }
 

@@ -89,7 +89,7 @@ char *policy_find_schema(const char *folder)
 {
     struct dirent **names = NULL;
     struct rv_buf path = { 0 };
-    int count = scandir(folder, &names, is_schema_file, alphasort);
+    int count = scandir(folder, &names, is_schema_file, alphasort); /* -1 of what is no folder */
 
     if (count == 1)
         rv_buf_addf(&path, "%s/%s", folder, names[0]->d_name);

@@ -33,7 +33,7 @@ RV_MUST_CHECK int policy_load_schema(const char *path, struct rv_schema **ret_sc
  * its `*.cedar`, by name. */
 RV_MUST_CHECK int policy_load_policies(const char *path, struct rv_policy_set *set,
                                        struct rv_diags *diags);
-/** The path of a folder's only schema, to be freed, or NULL. */
+/** The path of a folder's only schema, to be freed, or NULL; NULL for what is no folder. */
 char *policy_find_schema(const char *folder);
 /** Entities, and the actions of the schema, which may be NULL. */
 RV_MUST_CHECK int policy_make_entities(const char *name, const json_t *value,
