@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "argv.h"
 
-#include "base/hash.h"
+#include "hash.h"
+
 #include "features/core.h"
 
 #define ENTROPY_BYTES 256U
@@ -119,7 +120,7 @@ static uint64_t shape_of(struct rv_span argv)
         if (argument.len > 1 && argument.data[0] == '-') {
             size_t len = equals ? (size_t)(equals - argument.data) : argument.len;
 
-            hash = rv_mix64(hash + rv_hash64(rv_span(argument.data, rv_min_u64(len, 24))));
+            hash = rv_mix64(hash + rv_name_hash(rv_span(argument.data, rv_min_u64(len, 24))));
             before = 0;
             continue;
         }

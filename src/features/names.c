@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs and workloads by path, each kept once. Full: the clock hand takes one without processes.
  */
+#include "hash.h"
 #include "state.h"
 
 #define HAND_STEPS 4096U /* how far the hand looks before it gives up */
@@ -108,7 +109,7 @@ uint32_t rv_program_intern(struct rv_features *features, struct rv_span path)
 
     if (path.len == 0)
         return 0;
-    hash = rv_hash64(path);
+    hash = rv_name_hash(path);
     hash += hash == 0; /* 0 is the unknown one */
     index = program_find(features, hash);
     if (index == 0)
@@ -230,7 +231,7 @@ uint32_t rv_workload_intern(struct rv_features *features, struct rv_span path, u
 
     if (path.len == 0)
         return rv_workload_by_id(features, cgroup_id);
-    hash = rv_hash64(path);
+    hash = rv_name_hash(path);
     bucket = &features->workload_buckets[hash & features->workload_mask];
     for (index = *bucket; index != 0; index = features->workloads[index].next) {
         if (features->workloads[index].hash != hash)

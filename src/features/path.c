@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "path.h"
 
-#include "base/hash.h"
+#include "hash.h"
 
 static bool under(struct rv_span path, const char *prefix)
 {
@@ -54,9 +54,9 @@ struct rv_path_look rv_path_look(struct rv_span path)
         stem.len = (size_t)(dot - name.data);
         look.ext = rv_span(dot + 1, name.len - stem.len - 1);
     }
-    look.dir = rv_hash64(rv_span(path.data, dir_len));
-    look.file = rv_mix64(look.dir + rv_hash64(name));
-    look.stem = dot && dot > name.data ? rv_mix64(look.dir + rv_hash64(stem)) : look.file;
+    look.dir = rv_name_hash(rv_span(path.data, dir_len));
+    look.file = rv_mix64(look.dir + rv_name_hash(name));
+    look.stem = dot && dot > name.data ? rv_mix64(look.dir + rv_name_hash(stem)) : look.file;
     if (under(path, "/proc/") || under(path, "/sys/"))
         look.ordinary = false;
     else if (under(path, "/dev/"))
@@ -75,7 +75,7 @@ static bool persists_in_etc(struct rv_span path)
     };
 
     for (size_t i = 0; i < RV_COUNT(places); i++) {
-        if (under(path, places[i]))
+        if (path.len > 5 && path.data[5] == (uint8_t)places[i][5] && under(path, places[i]))
             return true;
     }
     return false;
@@ -124,6 +124,8 @@ bool rv_path_is_log(struct rv_span path)
 
     if (under(path, "/var/log/"))
         return true;
+    if (path.len == 0 || (path.data[path.len - 1] != 'y' && path.data[path.len - 1] != 'p'))
+        return false; /* no name below ends otherwise */
     for (size_t i = 0; i < RV_COUNT(names); i++) {
         size_t len = strlen(names[i]);
 

@@ -182,7 +182,10 @@ enum rv_path_class rv_path_class(struct rv_span path)
     };
 
     for (size_t i = 0; i < RV_COUNT(places); i++) {
-        if (under(path, places[i].prefix))
+        bool begins = path.len < 2 || path.data[1] == (uint8_t)places[i].prefix[1] ||
+                      places[i].prefix[1] == '\0';
+
+        if (begins && under(path, places[i].prefix))
             return places[i].path_class;
     }
     return RV_PATH_UNKNOWN;

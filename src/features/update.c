@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include "argv.h"
+#include "hash.h"
 
 #include <sys/socket.h>
 
@@ -514,7 +515,7 @@ static uint64_t place_of(struct rv_span path)
         if (path.data[len] == '/' && parts-- == 0)
             break;
     }
-    return rv_hash64(rv_span(path.data, len));
+    return rv_name_hash(rv_span(path.data, len));
 }
 
 static void touch_directory(struct step *step, struct rv_span path, uint64_t dir)
@@ -688,8 +689,8 @@ static void take_connect(struct step *step)
     const struct rv_event_net_socket *net = (const void *)step->event;
     bool v4 = net->family == AF_INET;
     struct rv_process_slot *slot = step->slot;
-    uint64_t address = rv_hash64(rv_span(net->addr.bytes, v4 ? 4 : 16));
-    uint64_t network = rv_hash64(rv_span(net->addr.bytes, v4 ? 3 : 6));
+    uint64_t address = rv_name_hash(rv_span(net->addr.bytes, v4 ? 4 : 16));
+    uint64_t network = rv_name_hash(rv_span(net->addr.bytes, v4 ? 3 : 6));
 
     if (!v4 && net->family != AF_INET6)
         return; /* local sockets are how programs talk to their own host */
