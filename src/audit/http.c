@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 struct client {
+    char *url;
     struct event_base *base;
     struct evhttp_connection *connection;
     SSL_CTX *tls; /* NULL: plain */
@@ -29,15 +30,24 @@ struct exchange {
     struct rv_buf *body;
 };
 
+static void client_disconnect(struct client *client)
+{
+    if (client->connection)
+        evhttp_connection_free(client->connection);
+    if (client->base)
+        event_base_free(client->base);
+    SSL_CTX_free(client->tls);
+    client->connection = NULL;
+    client->base = NULL;
+    client->tls = NULL;
+}
+
 static void client_free(struct client **client)
 {
     if (!*client)
         return;
-    if ((*client)->connection)
-        evhttp_connection_free((*client)->connection);
-    if ((*client)->base)
-        event_base_free((*client)->base);
-    SSL_CTX_free((*client)->tls);
+    client_disconnect(*client);
+    free((*client)->url);
     free(*client);
     *client = NULL;
 }
@@ -83,9 +93,9 @@ static int set_target(struct client *client, const struct evhttp_uri *uri, bool 
     return 0;
 }
 
-static int client_connect(struct client *client, const char *url)
+static int client_connect(struct client *client)
 {
-    struct evhttp_uri *uri = evhttp_uri_parse(url);
+    struct evhttp_uri *uri = evhttp_uri_parse(client->url);
     const char *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
     bool tls = scheme && strcmp(scheme, "https") == 0;
     struct bufferevent *stream = NULL;
@@ -120,7 +130,8 @@ static int client_new(struct client **ret_client, const char *url)
 
     if (!client)
         return -ENOMEM;
-    r = client_connect(client, url);
+    client->url = strdup(url);
+    r = client->url ? client_connect(client) : -ENOMEM;
     if (r < 0)
         return r;
     *ret_client = RV_TAKE(client);
@@ -198,6 +209,13 @@ static int http_read(void *context, const char *path, size_t len_max, struct rv_
 
     (void)snprintf(full, sizeof(full), "%s/%s", client->path, path);
     r = exchange_run(client, EVHTTP_REQ_GET, full, rv_span(NULL, 0), &exchange);
+    if (r == -ECONNREFUSED) { /* a connection that was kept may have been closed meanwhile */
+        client_disconnect(client);
+        exchange = (struct exchange){ .len_max = len_max, .body = ret_bytes };
+        r = client_connect(client);
+        if (r == 0)
+            r = exchange_run(client, EVHTTP_REQ_GET, full, rv_span(NULL, 0), &exchange);
+    }
     if (r < 0)
         return r;
     if (exchange.status == 200)
