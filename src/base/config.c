@@ -326,10 +326,26 @@ void rv_config_dump(const struct rv_config_key *keys, const void *config, struct
     }
 }
 
+/** Sentences, each on a line of its own, as mdoc wants them. */
+static void add_sentences(struct rv_buf *buf, const char *text)
+{
+    for (; *text; text++) {
+        bool between = text[0] == '.' && text[1] == ' ';
+
+        rv_buf_add_char(buf, *text);
+        if (between) {
+            rv_buf_add_char(buf, '\n');
+            text++;
+        }
+    }
+    rv_buf_add_char(buf, '\n');
+}
+
 void rv_config_manual(const struct rv_config_key *keys, struct rv_buf *buf)
 {
     for (; keys->kind != RV_CONFIG_END; keys++) {
-        rv_buf_addf(buf, ".It Ic %s\n%s\n", keys->name, keys->help);
+        rv_buf_addf(buf, ".It Ic %s\n", keys->name);
+        add_sentences(buf, keys->help);
         if (keys->kind == RV_CONFIG_U64)
             rv_buf_addf(buf, "From %" PRIu64 " to %" PRIu64 ".\n", keys->min, keys->max);
         if (keys->kind == RV_CONFIG_LIST)

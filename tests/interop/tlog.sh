@@ -80,7 +80,7 @@ is 0 "and Go reads that" "$go" read gokey go.pub
 "$reeve" audit keygen --witness --name witness.example/ours -o w
 "$reeve" audit witness --listen 127.0.0.1:0 --witness-key w --state wstate --key ours.pub >waddr &
 witness=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do grep -q http waddr && break; sleep 0.3; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do grep -q http waddr && break; sleep 0.3; done
 url=$(sed -n 's/^witnessing on //p' waddr)
 printf 'log %s\nwitness W %s %s\nquorum W\n' "$(cat ours.pub)" "$(cat w.pub)" "$url" >policy
 is 0 "our witness cosigns our log" "$reeve" audit witness log --policy policy
