@@ -5,6 +5,7 @@
 #include "audit/checkpoint.h"
 #include "audit/entry.h"
 #include "audit/tile.h"
+#include "audit/verify.h"
 #include "base/fd.h"
 
 #include <poll.h>
@@ -411,6 +412,67 @@ static void a_summary_states_the_whole_population(void **state)
     rv_audit_free(&audit);
 }
 
+static struct rv_population *count_population(struct fixture *fixture)
+{
+    struct rv_population *population = calloc(1, sizeof(*population));
+    RV_AUTO(rv_source_done) struct rv_source source = { 0 };
+    struct rv_tree_head head;
+    struct rv_tiles *tiles = open_tiles(fixture, &head);
+
+    rv_tiles_free(&tiles);
+    rv_assert_ok(rv_source_dir(&source, fixture->scratch.fd));
+    rv_assert_ok(rv_verify_population(&source, &head, population));
+    return population;
+}
+
+static void the_population_is_held_against_its_summaries(void **state)
+{
+    struct fixture *fixture = *state;
+    RV_AUTO(rv_audit_free) struct rv_audit *audit = open_log(fixture);
+    RV_AUTO(rv_json_freep) json_t *lie = NULL;
+    struct rv_population *population;
+
+    rv_assert_ok(rv_audit_tick(audit));
+    for (int period = 0; period < 3; period++) {
+        for (int i = 0; i < 4; i++)
+            rv_assert_ok(rv_audit_append_json(audit, "decision", NULL, NULL, NULL, NULL));
+        advance(fixture, 3600);
+        rv_assert_ok(rv_audit_tick(audit));
+        advance(fixture, 1);
+        rv_assert_ok(rv_audit_tick(audit));
+    }
+    population = count_population(fixture);
+    if (population->finding != RV_VERIFY_RIGHT)
+        fail_msg("entry %llu: %s", (unsigned long long)population->entry, population->what);
+    assert_true(population->summaries >= 2);
+    assert_int_equal(population->other, 0);
+    free(population);
+
+    lie =
+        json_pack("{sIsIsss{}}", "from", (json_int_t)0, "to", (json_int_t)1, "root", "", "counts");
+    rv_assert_ok(rv_audit_append_json(audit, "audit.summary", lie, NULL, NULL, NULL));
+    rv_assert_ok(rv_audit_publish(audit));
+    population = count_population(fixture);
+    assert_int_equal(population->finding, RV_VERIFY_WRONG);
+    assert_int_equal(population->entry, rv_audit_opening(audit).size + population->entries - 1);
+    free(population);
+}
+
+static void an_entry_of_another_place_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    RV_AUTO(rv_audit_free) struct rv_audit *audit = open_log(fixture);
+    static const char moved[] = "{\"seq\":7,\"time\":1,\"type\":\"decision\"}";
+    struct rv_population *population;
+
+    rv_assert_ok(rv_audit_append_wait(audit, rv_span_str(moved), NULL, NULL));
+    rv_assert_ok(rv_audit_publish(audit));
+    population = count_population(fixture);
+    assert_int_equal(population->finding, RV_VERIFY_WRONG);
+    assert_int_equal(population->entry, 0);
+    free(population);
+}
+
 static void a_jump_of_the_wall_clock_is_an_entry(void **state)
 {
     struct fixture *fixture = *state;
@@ -541,6 +603,8 @@ int main(void)
         WITH_LOG(many_writers_each_find_their_entries),
         WITH_LOG(checkpoints_commit_what_the_sensors_say),
         WITH_LOG(a_summary_states_the_whole_population),
+        WITH_LOG(the_population_is_held_against_its_summaries),
+        WITH_LOG(an_entry_of_another_place_is_found),
         WITH_LOG(a_jump_of_the_wall_clock_is_an_entry),
         WITH_LOG(members_that_belong_to_the_log_are_refused),
         WITH_LOG(a_log_that_was_changed_is_not_continued),
