@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/** @file lsm/kernel.h  The kernel fields that the LSM programs read (CO-RE: order means nothing).
+ */
+#pragma once
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u16 __sum16;
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+/* Of the kernel's interface: map types and flags. */
+enum {
+    BPF_MAP_TYPE_HASH = 1,
+    BPF_MAP_TYPE_ARRAY = 2,
+    BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_LRU_HASH = 9,
+    BPF_MAP_TYPE_LPM_TRIE = 11,
+    BPF_MAP_TYPE_RINGBUF = 27,
+    BPF_MAP_TYPE_TASK_STORAGE = 29,
+    BPF_F_NO_PREALLOC = 1,
+    BPF_NOEXIST = 1,
+    BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+};
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct super_block {
+    __u32 s_dev;
+};
+struct inode {
+    __u64 i_ino;
+    struct super_block *i_sb;
+};
+struct dentry {
+    struct dentry *d_parent;
+    struct inode *d_inode;
+};
+struct path {
+    struct dentry *dentry;
+};
+struct file {
+    unsigned int f_mode;
+    struct path f_path;
+    struct inode *f_inode;
+};
+struct mm_struct {
+    struct file *exe_file;
+};
+struct task_struct {
+    int tgid;
+    int pid;
+    __u64 start_boottime;
+    struct task_struct *group_leader;
+    struct mm_struct *mm;
+};
+struct linux_binprm {
+    struct file *file;
+};
+struct sock {
+    __u16 sk_protocol;
+};
+struct socket {
+    struct sock *sk;
+};
+struct sockaddr {
+    __u16 sa_family;
+};
+#pragma clang attribute pop
+
+/* Copied whole out of the kernel: no relocation. */
+struct rv_sockaddr_in {
+    __u16 family;
+    __be16 port;
+    __u32 addr;
+};
+struct rv_sockaddr_in6 {
+    __u16 family;
+    __be16 port;
+    __u32 flow;
+    __u8 addr[16];
+};
