@@ -72,12 +72,24 @@ static void add_sentence(const json_t *manifest, const char *key, const char *he
     rv_buf_addf(buf, "  %s\n", *sentence ? sentence : "Not stated.");
 }
 
+/** Kinds whose section holds its own calibration; `reeve model train` makes them. */
+static bool scores_items(const char *kind)
+{
+    return rv_streq(kind, "sequence") || rv_streq(kind, "series") || rv_streq(kind, "text");
+}
+
 static void add_promise(const json_t *manifest, struct rv_buf *buf)
 {
     const json_t *promise = json_object_get(manifest, "promise");
     int64_t alarms = number_of(promise, "alarms_per_host_day_ppm");
 
     add_heading(buf, "Promise");
+    if (!json_is_object(promise) && scores_items(text_of(manifest, "kind"))) {
+        rv_buf_add_str(buf, "  No number of alarms a day: it scores items of data files. Calibrated on"
+                            " normal\n  items set aside in turn: a risk of 200 stands for one false"
+                            " alarm in a hundred\n  items like those.\n");
+        return;
+    }
     if (!json_is_object(promise)) {
         rv_buf_add_str(buf, "  None: this model has not been calibrated.\n");
         return;
