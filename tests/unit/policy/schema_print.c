@@ -47,8 +47,9 @@ static void text_comes_out_as_it_was(void **state)
 
 static void forms_translate_into_each_other(void **state)
 {
-    RV_AUTO(rv_schema_free) struct rv_schema *schema = test_schema(host_schema), *again = NULL,
-                                             *back = NULL;
+    RV_AUTO(rv_schema_free)
+    struct rv_schema *schema = test_schema(host_schema),
+                     *again = NULL, *back = NULL;
     RV_AUTO(rv_freep) char *json = print_json(schema);
     RV_AUTO(rv_freep) char *printed = NULL, *json_again = NULL;
 

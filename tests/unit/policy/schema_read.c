@@ -52,17 +52,15 @@ static void text_refuses_and_points(void **state)
         RV_AUTO(rv_schema_free) struct rv_schema *schema = NULL;
         const struct rv_diag *diag;
 
-        assert_int_equal(rv_schema_read("a.cedarschema", rv_span_str(cases[i].text), &schema,
-                                        &diags),
-                         -EINVAL);
+        assert_int_equal(
+            rv_schema_read("a.cedarschema", rv_span_str(cases[i].text), &schema, &diags), -EINVAL);
         assert_null(schema);
         assert_true(diags.count >= 1);
         diag = &diags.items[0];
         if (!strstr(diag->message, cases[i].message))
             fail_msg("%s: %s", cases[i].text, diag->message);
         assert_string_equal(diag->file, "a.cedarschema");
-        if (cases[i].line > 0 &&
-            (diag->line != cases[i].line || diag->column != cases[i].column))
+        if (cases[i].line > 0 && (diag->line != cases[i].line || diag->column != cases[i].column))
             fail_msg("%s: at %u:%u (%s)", cases[i].text, diag->line, diag->column, diag->message);
     }
 }
@@ -80,8 +78,8 @@ static void names_refuse_and_suggest(void **state)
         { "entity A; action a in vew; action view;", "unknown-action", "`view`" },
         { "type T = Long; entity A; action a appliesTo { principal: T, resource: A };",
           "unknown-type", "name an entity type" },
-        { "entity A; action a appliesTo { principal: A, resource: A, context: A };",
-          "unknown-type", NULL },
+        { "entity A; action a appliesTo { principal: A, resource: A, context: A };", "unknown-type",
+          NULL },
         { "type T = Long; entity A; action a appliesTo { principal: A, resource: A, context: T };",
           "not-a-record", NULL },
         { "type A = B; type B = Set<C>; type C = { a: A };", "type-cycle", NULL },
@@ -142,7 +140,8 @@ static void assert_type(const struct rv_schema *schema, const char *entity, cons
 
 static void names_mean_the_nearest(void **state)
 {
-    RV_AUTO(rv_schema_free) struct rv_schema *schema = test_schema(
+    RV_AUTO(rv_schema_free)
+    struct rv_schema *schema = test_schema(
         "entity Outer; type Plain = Long; action top;"
         "namespace N {"
         "  entity Both, User; type Both = { x: String };" /* the common type goes first */
@@ -178,7 +177,8 @@ static void names_mean_the_nearest(void **state)
 
 static void hierarchy_is_closed_loops_and_all(void **state)
 {
-    RV_AUTO(rv_schema_free) struct rv_schema *schema = test_schema(
+    RV_AUTO(rv_schema_free)
+    struct rv_schema *schema = test_schema(
         "entity A in B; entity B in [C, D]; entity C in A; entity D; entity E in E; entity F;");
     const struct rv_schema_entity *e[6];
 
@@ -197,7 +197,8 @@ static void hierarchy_is_closed_loops_and_all(void **state)
 
 static void lookup_answers_the_readers(void **state)
 {
-    RV_AUTO(rv_schema_free) struct rv_schema *schema =
+    RV_AUTO(rv_schema_free)
+    struct rv_schema *schema =
         test_schema("entity A = { x: Long } tags String; entity B;"
                     "action a appliesTo { principal: A, resource: B, context: { y: Bool } };");
     struct rv_type_lookup lookup = rv_schema_lookup(schema);
@@ -236,8 +237,8 @@ static void bounds_are_errors(void **state)
     char *huge = calloc(1, RV_SCHEMA_TEXT_MAX + 1);
 
     assert_non_null(huge);
-    assert_int_equal(
-        rv_schema_read("", rv_span(huge, RV_SCHEMA_TEXT_MAX + 1), &schema, &diags), -EINVAL);
+    assert_int_equal(rv_schema_read("", rv_span(huge, RV_SCHEMA_TEXT_MAX + 1), &schema, &diags),
+                     -EINVAL);
     free(huge);
     rv_buf_add_str(&deep, "type T = ");
     for (int i = 0; i <= RV_SCHEMA_DEPTH_MAX; i++)
@@ -268,7 +269,8 @@ static void json_refuses_and_points(void **state)
         { "{\"\":[]}", "must be an object" },
         { "{\"\":{\"actions\":{}}}", "lacks `entityTypes`" },
         { "{\"\":{\"entityTypes\":{}}}", "lacks `actions`" },
-        { "{\"\":{\"entityTypes\":{},\"actions\":{},\"annotations\":{\"a\":\"\"}}}", "annotations" },
+        { "{\"\":{\"entityTypes\":{},\"actions\":{},\"annotations\":{\"a\":\"\"}}}",
+          "annotations" },
         { "{\"\":{\"entityTypes\":{},\"action\":{}}}", "no member `action`" },
         { "{\"\":{\"entityTypes\":[],\"actions\":{}}}", "must be an object" },
         { "{\"\":{\"entityTypes\":{},\"actions\":[]}}", "must be an object" },
@@ -284,7 +286,8 @@ static void json_refuses_and_points(void **state)
         { SPACE("\"A\":{\"enum\":[]}", ""), "is empty" },
         { SPACE("\"A\":{\"enum\":{}}", ""), "must be an array" },
         { SPACE("\"A\":{\"enum\":[1]}", ""), "must be a string" },
-        { SPACE("\"A\":{\"enum\":[\"a\"],\"tags\":{\"type\":\"Long\"}}", ""), "cannot have `tags`" },
+        { SPACE("\"A\":{\"enum\":[\"a\"],\"tags\":{\"type\":\"Long\"}}", ""),
+          "cannot have `tags`" },
         { SPACE("\"A\":{\"shape\":{\"type\":\"Long\"}}", ""), "must be a record" },
         { SPACE("\"A\":{\"shape\":{\"type\":\"Record\"}}", ""), "lacks `attributes`" },
         { SPACE("\"A\":{\"shape\":{\"type\":\"Record\",\"attributes\":[]}}", ""), "an object" },
@@ -339,9 +342,10 @@ static void json_refuses_and_points(void **state)
 
 static void json_points_into_the_text(void **state)
 {
-    static const char text[] = "{\n  \"\": {\n    \"entityTypes\": {\n"
-                               "      \"User\": {},\n      \"File\": { \"memberOfTypes\": [\"Usre\"] }\n"
-                               "    },\n    \"actions\": {}\n  }\n}\n";
+    static const char text[] =
+        "{\n  \"\": {\n    \"entityTypes\": {\n"
+        "      \"User\": {},\n      \"File\": { \"memberOfTypes\": [\"Usre\"] }\n"
+        "    },\n    \"actions\": {}\n  }\n}\n";
     RV_AUTO(rv_diags_done) struct rv_diags diags = { 0 };
     RV_AUTO(rv_schema_free) struct rv_schema *schema = NULL;
 
@@ -368,6 +372,87 @@ static void json_bounds_are_errors(void **state)
     assert_non_null(strstr(diags.items[0].message, "nested deeper"));
 }
 
+/** Escapes of quoted names: what they become, and which are none. */
+static void escapes_are_resolved(void **state)
+{
+    static const struct {
+        const char *written, *meant; /* NULL: refused */
+    } cases[] = {
+        { "\\n\\r\\t\\\\\\\"\\'", "\n\r\t\\\"'" },
+        { "\\x41\\x7f", "A\x7f" },
+        { "\\u{e9}\\u{20_AC}\\u{1F600}\\u{41}", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+                                                "A" },
+        { "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" },
+        { "\\x80", NULL },
+        { "\\x4", NULL },
+        { "\\x4g", NULL },
+        { "\\u41", NULL },
+        { "\\u{}", NULL },
+        { "\\u{41", NULL },
+        { "\\u{zz}", NULL },
+        { "\\u{d800}", NULL },
+        { "\\u{110000}", NULL },
+        { "\\u{0000041}", NULL },
+        { "\\q", NULL },
+        { "\xff", NULL },
+        { "\xc0\x80", NULL },
+        { "\xed\xa0\x80", NULL },
+        { "\xf5\x80\x80\x80", NULL },
+        { "\xe2\x82", NULL },
+    };
+
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        RV_AUTO(rv_schema_free) struct rv_schema *schema = NULL;
+        RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
+        struct rv_uid uid;
+        int r;
+
+        rv_buf_addf(&text, "action \"%s\";", cases[i].written);
+        r = rv_schema_read("", rv_buf_span(&text), &schema, NULL);
+        if ((r == 0) != (cases[i].meant != NULL))
+            fail_msg("%s: %d", cases[i].written, r);
+        if (r < 0)
+            continue;
+        uid = rv_uid(rv_text_str("Action"), rv_text_str(cases[i].meant));
+        if (!rv_schema_action(schema, &uid))
+            fail_msg("%s: another name", cases[i].written);
+    }
+}
+
+/** Between tokens: every blank of Unicode, and comments; long lists. */
+static void blanks_and_long_lists(void **state)
+{
+    RV_AUTO(rv_schema_free) struct rv_schema *schema = NULL, *list = NULL;
+    RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
+
+    rv_assert_ok(rv_schema_read(
+        "",
+        rv_span_str("entity\xc2\xa0"
+                    "A\xe2\x80\x80=\xe2\x80\xa8{\xe3\x80\x80};// x\n\xe1\x9a\x80\xc2\x85"
+                    "entity\v\f\tB\xe2\x81\x9f;// the end"),
+        &schema, NULL));
+    assert_int_equal(rv_schema_entity_count(schema), 2);
+    rv_buf_add_str(&text, "entity E0");
+    for (int i = 1; i < 100; i++)
+        rv_buf_addf(&text, ", E%d", i);
+    rv_buf_add_str(&text, "; entity M enum [\"m0\"");
+    for (int i = 1; i < 100; i++)
+        rv_buf_addf(&text, ", \"m%d\"", i);
+    rv_buf_add_str(&text, "]; action a0");
+    for (int i = 1; i < 100; i++)
+        rv_buf_addf(&text, ", \"a%d\"", i);
+    rv_buf_add_str(&text, " appliesTo { principal: [E0");
+    for (int i = 1; i < 100; i++)
+        rv_buf_addf(&text, ", E%d", i);
+    rv_buf_add_str(&text, "], resource: M }; action b in [a0");
+    for (int i = 1; i < 100; i++)
+        rv_buf_addf(&text, ", \"a%d\"", i);
+    rv_buf_add_str(&text, "];");
+    rv_assert_ok(rv_schema_read("", rv_buf_span(&text), &list, NULL));
+    assert_int_equal(rv_schema_entity_count(list), 101);
+    assert_int_equal(rv_schema_action_count(list), 101);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +466,8 @@ int main(void)
         cmocka_unit_test(json_refuses_and_points),
         cmocka_unit_test(json_points_into_the_text),
         cmocka_unit_test(json_bounds_are_errors),
+        cmocka_unit_test(escapes_are_resolved),
+        cmocka_unit_test(blanks_and_long_lists),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,15 +192,15 @@ static void requests_conform_or_say_why(void **state)
         struct rv_uid resource = rv_uid(rv_text_str(cases[i].resource), rv_text_str("f"));
         struct rv_field fields[2];
         uint32_t count = 0;
-        struct rv_policy_request request = {
-            .principal = &principal, .action = &action, .resource = &resource
-        };
+        struct rv_policy_request request = { .principal = &principal,
+                                             .action = &action,
+                                             .resource = &resource };
         enum rv_validity validity = cases[i].code ? RV_VALID : RV_INVALID;
 
         if (cases[i].risk)
-            fields[count++] = (struct rv_field){ rv_text_str("risk"),
-                                                 cases[i].wrong ? rv_value_string("x", 1)
-                                                                : rv_value_long(1) };
+            fields[count++] =
+                (struct rv_field){ rv_text_str("risk"),
+                                   cases[i].wrong ? rv_value_string("x", 1) : rv_value_long(1) };
         if (cases[i].extra)
             fields[count++] = (struct rv_field){ rv_text_str("riskk"), rv_value_long(1) };
         request.context = (struct rv_fields){ fields, count };

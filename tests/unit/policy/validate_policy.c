@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The type checker: each rule by policies that pass, that pass only in permissive mode, that fail. */
+/* The type checker: each rule by policies that pass, that pass only in permissive mode, that fail.
+ */
 #include "policy_test.h"
 
 static const char schema_text[] =
@@ -54,7 +55,8 @@ static void check_rule(const struct rv_schema *schema, const struct rule *rule)
         bool expected = rule->outcome == PASS ||
                         (rule->outcome == STRICT_FAILS && mode == RV_VALIDATE_PERMISSIVE);
 
-        rv_assert_ok(validate(schema, rule->text, (enum rv_validation_mode)mode, &diags, &validity));
+        rv_assert_ok(
+            validate(schema, rule->text, (enum rv_validation_mode)mode, &diags, &validity));
         if ((validity == RV_VALID) != expected)
             fail_msg("%s: %s in mode %d: %s", rule->text, expected ? "refused" : "passed", mode,
                      diags.count > 0 ? diags.items[0].message : "");
@@ -87,7 +89,7 @@ static void logic(void **state)
         { "context.risk > 1 && 1", FAILS, "unexpected-type" },
         { "1 || true", FAILS, "unexpected-type" },
         { "context.risk > 1 || \"a\"", FAILS, "unexpected-type" },
-        { "false && 1", PASS, NULL },          /* never evaluated */
+        { "false && 1", PASS, NULL }, /* never evaluated */
         { "true || 1", PASS, NULL },
         { "(context.risk > 1 && false) && 1", PASS, NULL },
         { "if true then true else 1", PASS, NULL },
@@ -142,8 +144,8 @@ static void attributes_and_capabilities(void **state)
         { "1 has a", FAILS, "unexpected-type" },
         { "\"s\".a == 1", FAILS, "unexpected-type" },
         { "[1] has a", FAILS, "unexpected-type" },
-        { "principal has nothing && 1", PASS, NULL },  /* cannot have it: always false */
-        { "context has risk || 1", PASS, NULL },       /* required: always true */
+        { "principal has nothing && 1", PASS, NULL },            /* cannot have it: always false */
+        { "context has risk || 1", PASS, NULL },                 /* required: always true */
         { "principal has name || 1", FAILS, "unexpected-type" }, /* it may not exist */
         { "principal has age && (principal has age || 1)", PASS, NULL },
         { "action has anything && 1", PASS, NULL },
@@ -178,7 +180,7 @@ static void comparisons(void **state)
         { "[1] * 2 == 1", FAILS, "unexpected-type" },
         { "principal.name == 1", STRICT_FAILS, "incompatible-types" },
         { "principal.name != 1", STRICT_FAILS, "incompatible-types" },
-        { "1 == \"a\"", PASS, NULL }, /* literals: known to be false */
+        { "1 == \"a\"", PASS, NULL },            /* literals: known to be false */
         { "principal == resource", PASS, NULL }, /* types tell that it is false */
         { "principal == resource.owner", PASS, NULL },
         { "principal.home == {path: \"a\"}", STRICT_FAILS, "incompatible-types" },
@@ -309,7 +311,8 @@ static void extensions(void **state)
         { "principal.ip == principal.name", STRICT_FAILS, "incompatible-types" },
         { "principal.ip.isLoopback() && principal.ip.isMulticast() && principal.ip.isIpv6()", PASS,
           NULL },
-        { "datetime(\"2026-01-01\").offset(duration(\"1d\")).toDate() > resource.made", PASS, NULL },
+        { "datetime(\"2026-01-01\").offset(duration(\"1d\")).toDate() > resource.made", PASS,
+          NULL },
         { "resource.made.durationSince(resource.made).toDays() > 1", PASS, NULL },
         { "resource.made.toTime() < resource.kept && resource.kept.toHours() > 1", PASS, NULL },
     };
@@ -333,7 +336,8 @@ static void scopes_and_names(void **state)
           "no-action" },
         { "permit(principal, action == Action::\"any\", resource);", FAILS, "no-action" },
         { "permit(principal, action in Action::\"any\", resource);", PASS, NULL },
-        { "permit(principal, action in [Action::\"any\", Action::\"edit\"], resource);", PASS, NULL },
+        { "permit(principal, action in [Action::\"any\", Action::\"edit\"], resource);", PASS,
+          NULL },
         { "permit(principal, action in [], resource);", FAILS, "no-action" },
         { "permit(principal, action == Action::\"veiw\", resource);", FAILS, "unknown-action" },
         { "permit(principal, action in [Action::\"view\", Action::\"x\"], resource);", FAILS,
@@ -354,8 +358,8 @@ static void scopes_and_names(void **state)
           "when { principal.age > 1 };",
           FAILS, "unsafe-attribute" },
         { "permit(principal, action, resource) when { context.mfa };", FAILS, "unsafe-attribute" },
-        { "permit(principal, action == Action::\"view\", resource) when { resource.size > 1 };", FAILS,
-          "unknown-attribute" }, /* a Folder has no size */
+        { "permit(principal, action == Action::\"view\", resource) when { resource.size > 1 };",
+          FAILS, "unknown-attribute" }, /* a Folder has no size */
     };
 
     check_rules(rules, RV_COUNT(rules));
@@ -405,7 +409,8 @@ static void actions_of_other_namespaces(void **state)
         { "permit(principal, action, resource) when { action in A::Action::\"top\" || 1 };", PASS,
           NULL },
     };
-    RV_AUTO(rv_schema_free) struct rv_schema *schema =
+    RV_AUTO(rv_schema_free)
+    struct rv_schema *schema =
         test_schema("namespace A { action top; entity P = { up: A::Action }; }"
                     "namespace B { action low in [A::Action::\"top\"] appliesTo {"
                     "  principal: A::P, resource: A::P }; }");
@@ -432,8 +437,8 @@ static void messages_help(void **state)
           "may be absent here", "`principal.hasTag(\"a\") && ...`", 52 },
         { "permit(principal is Uesr, action, resource);", "no entity type `Uesr`",
           "did you mean `User`?", 0 },
-        { "permit(principal, action == Action::\"viwe\", resource);", "no action `Action::\"viwe\"`",
-          "did you mean `Action::\"view\"`?", 0 },
+        { "permit(principal, action == Action::\"viwe\", resource);",
+          "no action `Action::\"viwe\"`", "did you mean `Action::\"view\"`?", 0 },
         { "permit(principal == Group::\"g\", action == Action::\"view\", resource);",
           "no action of the schema applies", "did you mean `principal in`?", 0 },
         { "permit(principal, action == Action::\"edit\", resource == Folder::\"g\");",
@@ -458,8 +463,7 @@ static void messages_help(void **state)
         enum rv_validity validity = RV_VALID;
         const struct rv_diag *diag;
 
-        rv_assert_ok(
-            validate(schema, cases[i].text, RV_VALIDATE_STRICT, &diags, &validity));
+        rv_assert_ok(validate(schema, cases[i].text, RV_VALIDATE_STRICT, &diags, &validity));
         assert_int_equal(validity, RV_INVALID);
         assert_true(diags.count >= 1);
         diag = &diags.items[0];
@@ -496,6 +500,113 @@ static void a_policy_that_never_applies_is_warned_of(void **state)
     assert_string_equal(diags.items[0].code, "impossible-policy");
 }
 
+/** A key may be any text: the very same expression must be tested and used. */
+static void capabilities_of_any_expression(void **state)
+{
+    static const char *const keys[] = {
+        "principal.name",
+        "{a: \"x\", b: 1}.a",
+        "(if context.risk > 1 then \"x\" else \"y\")",
+        "(if principal.name like \"a*b\" then \"x\" else \"y\")",
+        "(if ip(\"::1\").isLoopback() then \"x\" else \"y\")",
+        "(if [1, -2].contains(context.risk) then \"x\" else \"y\")",
+        "(if principal is User && !(principal has age) then \"x\" else \"y\")",
+        "(if principal in Group::\"g\" || 1 + 2 * 3 < 4 - 1 then \"x\" else \"y\")",
+        "(if principal.hasTag(\"z\") then principal.getTag(\"z\") else \"y\")",
+    };
+    static const struct {
+        const char *tested, *used;
+    } different[] = {
+        { "\"x\"", "\"y\"" },
+        { "principal.name", "principal.home.path" },
+        { "{a: \"x\"}.a", "{a: \"x\", b: 1}.a" },
+        { "{a: \"x\", b: 1}.a", "{a: \"x\", c: 1}.a" },
+        { "(if principal.name like \"a*b\" then \"x\" else \"y\")",
+          "(if principal.name like \"a*c\" then \"x\" else \"y\")" },
+        { "(if principal.name like \"a*b\" then \"x\" else \"y\")",
+          "(if principal.name like \"a*b*\" then \"x\" else \"y\")" },
+        { "(if ip(\"::1\").isLoopback() then \"x\" else \"y\")",
+          "(if ip(\"::1\").isMulticast() then \"x\" else \"y\")" },
+    };
+    RV_AUTO(rv_schema_free) struct rv_schema *schema = test_schema(schema_text);
+
+    for (size_t i = 0; i < RV_COUNT(keys); i++) {
+        RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
+
+        rv_buf_addf(&text, "principal.hasTag(%s) && principal.getTag(%s) == \"v\"", keys[i],
+                    keys[i]);
+        check_rule(schema, &(struct rule){ text.data, PASS, NULL });
+    }
+    for (size_t i = 0; i < RV_COUNT(different); i++) {
+        RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
+
+        rv_buf_addf(&text, "principal.hasTag(%s) && principal.getTag(%s) == \"v\"",
+                    different[i].tested, different[i].used);
+        check_rule(schema, &(struct rule){ text.data, FAILS, "unsafe-tag" });
+    }
+}
+
+/** More capabilities than a small table holds; all are kept, through `&&`, `||` and `if`. */
+static void many_capabilities(void **state)
+{
+    RV_AUTO(rv_schema_free) struct rv_schema *schema = test_schema(schema_text);
+    RV_AUTO(rv_buf_done) struct rv_buf all = { 0 }, text = { 0 };
+    RV_AUTO(rv_policy_set_done) struct rv_policy_set set = { 0 };
+    enum rv_validity validity = RV_INVALID;
+
+    for (int i = 0; i < 100; i++)
+        rv_buf_addf(&all, "principal.hasTag(\"t%d\") && ", i);
+    rv_buf_addf(&text,
+                "permit(principal is User, action == Action::\"view\", resource is File) when { "
+                "(%s true || %s true) && ",
+                all.data, all.data);
+    for (int i = 0; i < 100; i++)
+        rv_buf_addf(&text, "principal.getTag(\"t%d\") == \"v\" && ", i);
+    rv_buf_add_str(&text, "true };");
+    rv_assert_ok(rv_policy_read(&set, "p", rv_buf_span(&text), NULL));
+    rv_assert_ok(rv_validate_policies(schema, &set, RV_VALIDATE_STRICT, NULL, &validity));
+    assert_int_equal(validity, RV_VALID);
+}
+
+/** Types that messages name, and types that have or have not a common one. */
+static void types_of_all_kinds(void **state)
+{
+    static const struct rule rules[] = {
+        { "[{a: 1}, {a: 2}].contains({a: 3})", PASS, NULL },
+        { "[{a: 1, b: true}, {a: 2, b: false}].contains({a: 3, b: 1 == 1})", PASS, NULL },
+        { "[{a: 1}, {b: 2}].isEmpty()", STRICT_FAILS, NULL },
+        { "[{a: 1}, {a: true}].isEmpty()", STRICT_FAILS, NULL },
+        { "[[1], [2, 3]].contains([4])", PASS, NULL },
+        { "[[1], [true]].isEmpty()", FAILS, NULL },
+        { "[[1], 1].isEmpty()", FAILS, NULL },
+        { "[ip(\"::1\"), decimal(\"1.0\")].isEmpty()", FAILS, NULL },
+        { "[User::\"a\", File::\"b\"].isEmpty()", STRICT_FAILS, NULL },
+        { "[User::\"a\", File::\"b\"].contains(principal)", STRICT_FAILS, NULL },
+        { "(if context.risk > 1 then [principal] else [resource]).contains(principal)",
+          STRICT_FAILS, NULL },
+        { "(if context.risk > 1 then principal else resource) has name", STRICT_FAILS, NULL },
+        { "{a: {b: 1, c: [true, false], d: ip(\"::1\"), e: principal, f: \"x\"}}", FAILS,
+          "unexpected-type" },
+        { "[1]", FAILS, "unexpected-type" },
+        { "[[principal]]", FAILS, "unexpected-type" },
+        { "{}", FAILS, "unexpected-type" },
+        { "principal.flags", FAILS, "unexpected-type" },
+        { "principal.home", FAILS, "unexpected-type" },
+        { "principal.ip", FAILS, "unexpected-type" },
+        { "principal.act", FAILS, "unexpected-type" },
+        { "action", FAILS, "unexpected-type" },
+        { "1 == false", PASS, NULL },
+        { "1 == true", PASS, NULL },
+        { "1 == (context.risk > 1)", STRICT_FAILS, "incompatible-types" },
+        { "{a: 1} == {a: true}", STRICT_FAILS, "incompatible-types" },
+        { "{a: 1} == {b: 1}", STRICT_FAILS, "incompatible-types" },
+        { "{a: 1} == principal", STRICT_FAILS, "incompatible-types" },
+        { "(if context.risk > 1 then principal else resource) + 1 == 2", FAILS, NULL },
+    };
+
+    check_rules(rules, RV_COUNT(rules));
+}
+
 static void complexity_is_bounded(void **state)
 {
     RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
@@ -506,13 +617,14 @@ static void complexity_is_bounded(void **state)
     /* Two families of types that are alike: comparing them looks at 2^n pairs. */
     rv_buf_add_str(&text, "type T0 = {x: Long}; type U0 = {x: Long};");
     for (int i = 1; i < 60; i++)
-        rv_buf_addf(&text, "type T%d = { a: T%d, b: T%d }; type U%d = { a: U%d, b: U%d };", i, i - 1,
-                    i - 1, i, i - 1, i - 1);
+        rv_buf_addf(&text, "type T%d = { a: T%d, b: T%d }; type U%d = { a: U%d, b: U%d };", i,
+                    i - 1, i - 1, i, i - 1, i - 1);
     rv_buf_add_str(&text, "entity E = { t: T59, u: U59 };"
                           "action a appliesTo { principal: E, resource: E };");
     schema = test_schema(text.data);
-    rv_assert_ok(validate(schema, "permit(principal, action, resource) "
-                                  "when { principal.t == principal.u };",
+    rv_assert_ok(validate(schema,
+                          "permit(principal, action, resource) "
+                          "when { principal.t == principal.u };",
                           RV_VALIDATE_STRICT, &diags, &validity));
     assert_int_equal(validity, RV_INVALID);
     assert_string_equal(diags.items[0].code, "too-complex");
@@ -534,6 +646,9 @@ int main(void)
         cmocka_unit_test(messages_help),
         cmocka_unit_test(an_error_of_many_environments_is_told_once),
         cmocka_unit_test(a_policy_that_never_applies_is_warned_of),
+        cmocka_unit_test(capabilities_of_any_expression),
+        cmocka_unit_test(many_capabilities),
+        cmocka_unit_test(types_of_all_kinds),
         cmocka_unit_test(complexity_is_bounded),
     };
 
