@@ -37,6 +37,15 @@ static void entry_path(char path[64], const char *folder, uint64_t index, const 
 
 /* ---- Writing ---- */
 
+/** A new file; not synced one by one: an export that a crash cut short is made again. */
+static int write_new(int folder_fd, const char *path, struct rv_span bytes)
+{
+    RV_AUTO(rv_closep)
+    int fd = openat(folder_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    return fd < 0 ? -errno : rv_write_all(fd, bytes.data, bytes.len);
+}
+
 static uint64_t time_of(struct rv_span entry, uint64_t index)
 {
     RV_AUTO(rv_json_freep) json_t *object = NULL;
@@ -98,9 +107,9 @@ static int export_entry(struct audit_log *log, int folder_fd, uint64_t index)
     if (bytes.failed)
         return -ENOMEM;
     entry_path(path, "entries", index, "");
-    r = rv_write_file_atomic(folder_fd, path, entry.data, entry.len, 0644);
+    r = write_new(folder_fd, path, entry);
     entry_path(path, "proofs", index, ".tlog-proof");
-    return r < 0 ? r : rv_write_file_atomic(folder_fd, path, bytes.data, bytes.len, 0644);
+    return r < 0 ? r : write_new(folder_fd, path, rv_buf_span(&bytes));
 }
 
 static int export_keys(const struct audit_keys *keys, int folder_fd)
