@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reeve doctor: what this host lets Reeve sense, each thing tried and not guessed. */
+/* reeve doctor: what this host lets Reeve sense and stop, each thing tried and not guessed. */
 #include "command.h"
 
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/options.h"
+#include "enforce/probe.h"
 #include "sensors/sensors.h"
 
 #include <fcntl.h>
@@ -57,6 +58,15 @@ static void put_probe(void *context, const struct rv_sensors_probe *probe)
                                     "works", probe->works, "reason", probe->reason));
 }
 
+/* ---- Enforcement ---- */
+
+static void put_mechanism(void *context, const struct rv_enforce_probe *probe)
+{
+    json_array_append_new(context, json_pack("{ss ss sb ss}", "mechanism", probe->mechanism,
+                                             "stops", probe->stops, "works", probe->works,
+                                             "reason", probe->reason));
+}
+
 /* ---- Print ---- */
 
 static const char *text_of(const json_t *object, const char *key)
@@ -83,6 +93,18 @@ static bool print_sensors(const json_t *sensors)
     return all;
 }
 
+static void print_enforcement(const json_t *mechanisms)
+{
+    printf("\n%-11s %-55s %s\n", "MECHANISM", "CAN STOP", "WORKS");
+    for (size_t i = 0; i < json_array_size(mechanisms); i++) {
+        const json_t *row = json_array_get(mechanisms, i);
+        bool works = json_is_true(json_object_get(row, "works"));
+
+        printf("%-11s %-55s %s%s\n", text_of(row, "mechanism"), text_of(row, "stops"),
+               works ? "yes" : "no: ", text_of(row, "reason"));
+    }
+}
+
 static void print(const json_t *report)
 {
     const json_t *host = json_object_get(report, "system");
@@ -94,19 +116,20 @@ static void print(const json_t *report)
                : "no: the kernel was built without CONFIG_DEBUG_INFO_BTF; sensors do not load");
     if (!print_sensors(json_object_get(report, "sensors")))
         printf("\nWhat does not work is left out; the rest is watched all the same.\n");
+    print_enforcement(json_object_get(report, "enforcement"));
 }
 
 int cmd_doctor(int argc, char **argv)
 {
     RV_AUTO(rv_json_freep) json_t *report = NULL;
-    json_t *sensors = json_array();
+    json_t *sensors = json_array(), *enforcement;
     int operands, r;
 
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
         return RV_EXIT_ERROR;
     if (help) {
         printf("usage: reeve doctor [--json]\n\n"
-               "Tries what this host lets Reeve sense and says what works and what it costs.\n\n");
+               "Tries what this host lets Reeve sense and stop; says what works and what it costs.\n\n");
         rv_options_help(options, stdout);
         return RV_EXIT_YES;
     }
@@ -115,7 +138,10 @@ int cmd_doctor(int argc, char **argv)
         fprintf(stderr, "trying sensors needs root: run 'sudo reeve doctor'\n");
         return RV_EXIT_ERROR;
     }
-    report = json_pack("{so so}", "system", system_facts(), "sensors", sensors);
+    enforcement = json_array();
+    rv_enforce_probe(put_mechanism, enforcement);
+    report = json_pack("{so so so}", "system", system_facts(), "sensors", sensors, "enforcement",
+                       enforcement);
     if (!report)
         return RV_EXIT_ERROR;
     if (as_json) {
