@@ -36,16 +36,11 @@ json_t *rv_policy_set_to_json(const struct rv_policy_set *set);
 void rv_policy_print(struct rv_buf *buf, const struct rv_policy *policy);
 void rv_expr_print(struct rv_buf *buf, const struct rv_expr *expr);
 
-/** Reformat a human-syntax text, comments kept. @return 0; -EINVAL with messages; -ENOMEM. */
-RV_MUST_CHECK int rv_policy_format(struct rv_buf *buf, const char *name, struct rv_span text,
-                                   struct rv_diags *diags);
-
 /** Entities from JSON. `types` may be NULL. Actions of a schema are the caller's to add.
  * @return 0; -EINVAL with messages; -ENOMEM. */
 RV_MUST_CHECK int rv_entities_read_json(struct rv_entities_builder *builder, const json_t *value,
                                         const struct rv_type_lookup *types,
                                         struct rv_diags *diags);
-json_t *rv_entity_to_json(const struct rv_entity *entity);
 
 /** A context (a JSON object) into `arena`. `types` may be NULL. */
 RV_MUST_CHECK int rv_context_read_json(struct rv_arena *arena, const json_t *value,
@@ -55,5 +50,3 @@ RV_MUST_CHECK int rv_context_read_json(struct rv_arena *arena, const json_t *val
 /** {"type","id"}, {"__entity": {...}} or a string `Type::"id"` into `arena`. */
 RV_MUST_CHECK int rv_uid_read_json(struct rv_arena *arena, const json_t *value,
                                    struct rv_uid *ret_uid, struct rv_diags *diags);
-/** A value in explicit form. @return a new reference, or NULL. */
-json_t *rv_value_to_json(const struct rv_value *value);
