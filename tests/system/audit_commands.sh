@@ -102,7 +102,7 @@ is 1 "and no longer under the old" "$reeve" audit verify log --key key.pub
 if command -v python3 >/dev/null; then
     python3 -u -m http.server 0 --bind 127.0.0.1 -d log >port 2>/dev/null &
     server=$!
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         grep -q port port && break
         sleep 0.3
     done
