@@ -3,6 +3,7 @@
 
 /** One row a type of entry; ends with an empty row. */
 static const struct audit_recomputer recomputers[] = {
+    { "decision", audit_recompute_decision },
     { NULL, NULL },
 };
 

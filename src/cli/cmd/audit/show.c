@@ -5,7 +5,8 @@
 #include "audit/entry.h"
 #include "recompute.h"
 
-static int recompute(uint64_t index, struct rv_span entry, const char *model)
+/** @param out where the comparison is told. */
+static int recompute(uint64_t index, struct rv_span entry, const char *model, FILE *out)
 {
     RV_AUTO(rv_json_freep) json_t *object = NULL;
     RV_AUTO(rv_buf_done) struct rv_buf report = { 0 };
@@ -28,7 +29,7 @@ static int recompute(uint64_t index, struct rv_span entry, const char *model)
     }
     r = recomputer->recompute(object, model, &report, &finding);
     if (report.len > 0)
-        printf("%s", report.data);
+        fprintf(out, "%s", report.data);
     if (r < 0)
         fprintf(stderr, "reeve: cannot compute entry %llu again: %s\n", (unsigned long long)index,
                 strerror(-r));
@@ -79,7 +80,9 @@ static int show(struct audit_log *log, uint64_t index, enum audit_style style, c
     if (r < 0)
         return r == -EBADMSG ? RV_EXIT_NO : RV_EXIT_ERROR;
     audit_print_entry(index, entry, style);
-    return again ? recompute(index, entry, model) : RV_EXIT_YES;
+    /* Whoever reads JSON from standard output finds nothing else there. */
+    return again ? recompute(index, entry, model, style == AUDIT_JSON ? stderr : stdout)
+                 : RV_EXIT_YES;
 }
 
 int cmd_audit_show(int argc, char **argv)
