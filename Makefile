@@ -5,7 +5,7 @@ B       := build
 MESON   ?= meson
 JOBS    ?= $(shell nproc)
 
-.PHONY: all deps run test demo bench fuzz check cov tsan test-vm install docs clean distclean
+.PHONY: all deps run test test-vm demo bench help clean
 
 all: $(B)/rel/build.ninja ## build the programs into build/bin
 	@$(MESON) compile -C $(B)/rel -j $(JOBS) | grep -vE '^(INFO|ninja: (Entering|no work)|\[[0-9]+/)' || true
@@ -28,13 +28,8 @@ run: all ## install what is missing, build, watch this host in observe mode
 test: all $(B)/dev/build.ninja ## everything this machine allows
 	@tests/run $(B)/dev $(B)/rel
 
-<<<<<<< HEAD
-
-
-=======
 test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about two minutes)
 	@$(MESON) test -C $(B)/rel --suite vm --num-processes 1 --verbose
->>>>>>> 69e3f4a (enforce: refuse at BPF LSM hooks from tables, tested on Debian's kernels)
 
 demo: all ## real attacks and their benign twins in a sandbox
 	@exec $(B)/rel/tests/demo/demo $(B)/rel/src/agent/reeve-agent $(B)/rel/tests/demo/acts \

@@ -15,8 +15,6 @@ enum rv_mode { RV_MODE_OBSERVE = 0, RV_MODE_ENFORCE };
       "What Reeve may do: watch and say, or act as the policy says.")                              \
     K(STRING, policy, "policy", "/usr/share/reeve/policies/baseline", 0, 0, NULL,                  \
       "Folder of the policy bundle.")                                                              \
-    K(STRING, model, "model", "", 0, 0, NULL,                                                      \
-      "Model package that scores beside the built-in baseline; empty for the baseline alone.")     \
     K(STRING, runtime_dir, "runtime_dir", "/run/reeve", 0, 0, NULL,                                \
       "Folder of the control socket.")                                                             \
     K(STRING, state_dir, "state_dir", "/var/lib/reeve", 0, 0, NULL,                                \

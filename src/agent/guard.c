@@ -70,6 +70,7 @@ static int make_dirs(struct guard *guard)
 {
     RV_AUTO(rv_freep) char *empty = NULL;
     RV_AUTO(rv_freep) char *log = NULL;
+    RV_AUTO(rv_freep) char *segments = NULL;
     const struct rv_agent_config *config = guard->config;
     int r;
 
@@ -77,7 +78,9 @@ static int make_dirs(struct guard *guard)
         empty = NULL;
     if (asprintf(&log, "%s/log", config->state_dir) < 0)
         log = NULL;
-    if (!empty || !log)
+    if (asprintf(&segments, "%s/segments", config->state_dir) < 0)
+        segments = NULL;
+    if (!empty || !log || !segments)
         return -ENOMEM;
     r = make_dir(config->runtime_dir, 0755, 0, 0);
     if (r == 0)
@@ -86,6 +89,8 @@ static int make_dirs(struct guard *guard)
         r = make_dir(config->state_dir, 0700, guard->judge_uid, guard->judge_gid);
     if (r == 0)
         r = make_dir(log, 0755, guard->judge_uid, guard->judge_gid);
+    if (r == 0)
+        r = make_dir(segments, 0700, guard->judge_uid, guard->judge_gid);
     return r;
 }
 

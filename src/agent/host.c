@@ -14,8 +14,9 @@
 #define ENTITY_TYPES(T)                                                                            \
     T(Action)                                                                                      \
     T(Process)                                                                                     \
-    T(Program) T(ProgramKind) T(User) T(Workload) T(File) T(Directory) T(Endpoint) T(Memory)       \
-        T(Module) T(BpfObject) T(Kernel) T(Namespace) T(Component)
+    T(Program)                                                                                     \
+    T(ProgramKind) T(User) T(Workload) T(File) T(Directory) T(Endpoint) T(Memory) T(Module)        \
+        T(BpfObject) T(Kernel) T(Namespace) T(Component)
 
 enum entity_type {
 #define CONSTANT(name) TYPE_##name,
@@ -27,13 +28,15 @@ enum entity_type {
 /* Every attribute and context key, each once. */
 #define KEYS(K)                                                                                    \
     K(anonymous)                                                                                   \
-    K(argc) K(argv) K(attested) K(caps_gained) K(command) K(comm) K(container) K(cut) K(cwd)       \
-        K(egid) K(euid) K(family) K(features) K(fileless) K(from) K(fstype) K(gained_root) K(gid)  \
+    K(argc)                                                                                        \
+    K(argv) K(attested) K(caps_gained) K(command) K(comm) K(container) K(cut) K(cwd) K(egid)       \
+        K(euid) K(family) K(features) K(fileless) K(from) K(fstype) K(gained_root) K(gid)          \
             K(inline) K(interpreter) K(ip) K(kind) K(length) K(mode) K(model) K(name) K(new_euid)  \
                 K(new_mode) K(new_owner) K(new_uid) K(novel) K(old_euid) K(old_mode) K(old_owner)  \
                     K(old_uid) K(owner) K(path_class) K(port) K(preload) K(program) K(protocol)    \
-                        K(remote_session) K(request) K(risk) K(script) K(serves_network) K(setid) K(setid_added)  \
-                            K(signal) K(source) K(tainted) K(tty) K(uid) K(writable) K(written)
+                        K(remote_session) K(request) K(risk) K(script) K(serves_network) K(setid)  \
+                            K(setid_added) K(signal) K(source) K(tainted) K(tty) K(uid)            \
+                                K(writable) K(written)
 
 enum key {
 #define CONSTANT(name) KEY_##name,
@@ -51,7 +54,8 @@ struct rv_host_names {
     struct rv_text actions[RV_EVENT_TYPE_END_ + 2];
 };
 
-/* file.open is four actions, one of them that of file.truncate; the two beyond the first stand after the event types. */
+/* file.open is four actions, one of them that of file.truncate; the two beyond the first stand
+ * after the event types. */
 enum { ACTION_FILE_WRITE = RV_EVENT_TYPE_END_, ACTION_FILE_CREATE, ACTION_COUNT_ };
 
 static const char *const action_names[ACTION_COUNT_] = {

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "channel.h"
 #include "control.h"
+#include "recorder.h"
 #include "sandbox.h"
 #include "sensors/stream.h"
 
@@ -38,12 +39,13 @@
 struct judge {
     const struct rv_agent_config *config;
     struct rv_clock clock;
-    int state_fd, log_fd;
+    int state_fd, log_fd, segments_fd;
 
     struct rv_bundle *policy;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
     struct rv_audit *audit;
+    struct rv_recorder *recorder; /* NULL: events are not kept */
     struct rv_stream *stream;
     uint32_t cpus;
     struct rv_control *control;
@@ -146,12 +148,32 @@ static void tell_root(struct judge *judge, const struct rv_event *event)
         rv_debug("the guard cannot be told of a new root");
 }
 
+/** The digest of a closed segment is in the log: what was recorded cannot be changed unseen. */
+static void on_segment(void *context, const struct rv_recorder_segment *segment)
+{
+    char digest[RV_SHA256_HEX_LEN + 1];
+
+    rv_sha256_hex(&segment->digest, digest);
+    log_receipt(context, "segment",
+                json_pack("{ss ss sI sI}", "name", segment->name, "sha256", digest, "events",
+                          (json_int_t)segment->events, "bytes", (json_int_t)segment->bytes));
+}
+
+static void stop_recording(struct judge *judge)
+{
+    rv_error("events can no longer be recorded in %s/segments; watching goes on without",
+             judge->config->state_dir);
+    rv_recorder_free(&judge->recorder);
+}
+
 static int on_event(void *context, const struct rv_event *event)
 {
     struct judge *judge = context;
     struct rv_outcome outcome;
     uint64_t now, latency;
 
+    if (judge->recorder && rv_recorder_put(judge->recorder, event) < 0)
+        stop_recording(judge);
     rv_pipeline_put(judge->pipeline, event, &outcome);
     tell_root(judge, event);
     if (event->type == RV_EVENT_LOSS)
@@ -243,6 +265,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         rv_error("the log is sealed: %s; watching goes on without it", strerror(-r));
         judge->sealed_told = true;
     }
+    if (judge->recorder && rv_recorder_flush(judge->recorder) < 0)
+        stop_recording(judge);
     if (++judge->ticks % SAVE_SECONDS == 0)
         save_baseline(judge);
 }
@@ -307,7 +331,10 @@ static int open_state(struct judge *judge)
     judge->state_fd = open(judge->config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (judge->state_fd >= 0)
         judge->log_fd = openat(judge->state_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (judge->state_fd < 0 || judge->log_fd < 0) {
+    if (judge->log_fd >= 0)
+        judge->segments_fd =
+            openat(judge->state_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (judge->state_fd < 0 || judge->log_fd < 0 || judge->segments_fd < 0) {
         rv_error("cannot open %s: %s", judge->config->state_dir, strerror(errno));
         return -errno;
     }
@@ -403,6 +430,20 @@ static int open_pipeline(struct judge *judge)
     return 0;
 }
 
+static int open_recorder(struct judge *judge)
+{
+    struct rv_recorder_options options = {
+        .dir_fd = judge->segments_fd,
+        .bytes_max = judge->config->segment_mib * 1024 * 1024,
+        .kept = judge->config->segments_kept,
+        .clock = judge->clock,
+        .closed = on_segment,
+        .context = judge,
+    };
+
+    return judge->config->segments ? rv_recorder_new(&judge->recorder, &options) : 0;
+}
+
 /** The guard's first words: how large the rings are. */
 static int open_stream(struct judge *judge)
 {
@@ -483,6 +524,8 @@ static int open_all(struct judge *judge)
     if (r == 0)
         r = open_pipeline(judge);
     if (r == 0)
+        r = open_recorder(judge);
+    if (r == 0)
         r = open_stream(judge);
     if (r == 0)
         r = open_loop(judge);
@@ -509,6 +552,7 @@ static void judge_done(struct judge *judge)
     rv_stream_free(&judge->stream);
     rv_pipeline_free(&judge->pipeline);
     rv_bundle_free(&judge->policy);
+    rv_closep(&judge->segments_fd);
     rv_closep(&judge->log_fd);
     rv_closep(&judge->state_fd);
 }
@@ -520,6 +564,7 @@ static void run(struct judge *judge)
         return;
     event_base_dispatch(judge->base);
     save_baseline(judge);
+    rv_recorder_free(&judge->recorder);
     log_receipt(judge, "agent.stop", agent_members(judge));
     if (rv_audit_publish_committed(judge->audit) < 0)
         rv_warning("the last checkpoint of the log could not be published; the next start does it");
@@ -532,6 +577,7 @@ int rv_judge_main(const struct rv_agent_args *args)
         .clock = rv_clock_system(),
         .state_fd = -1,
         .log_fd = -1,
+        .segments_fd = -1,
     };
     int r;
 

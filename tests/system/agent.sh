@@ -21,7 +21,7 @@ ok $? "an unknown key is refused with file and line"
 ok $? "a dump can be read back"
 
 # ---- Start ----
-start_agent
+start_agent --set record.segments=yes
 ok $? "the agent answers within 20 seconds"
 
 judge=$(pgrep -P "$agent_pid")
@@ -63,6 +63,7 @@ status | grep -q '"lost":0'
 ok $? "nothing was lost"
 
 # ---- The judge dies ----
+sleep 1.2 # what is recorded is written out each second
 kill -KILL "$judge"
 wait_for 10 sh -c "pgrep -P $agent_pid | grep -qv '^$judge\$'"
 ok $? "a killed judge is started again"
@@ -80,6 +81,14 @@ ok $? "SIGTERM ends it with status 0"
 ok $? "no socket and no BPF program is left"
 "$reeve" audit verify "$work/state/log" --key "$work/state/log.key.pub" >"$work/verify" 2>&1
 ok $? "the log verifies"
+
+segment=$(find "$work/state/segments" -name '*.seg' | sort | tail -1)
+[ -n "$segment" ] && "$reeve" audit tail "$work/state/log" -n 1000 2>/dev/null |
+    grep -q "$(sha256sum <"$segment" | cut -c1-64)"
+ok $? "the digest of the recorded segment is in the log"
+REEVE_POLICY=$SOURCE/policies/baseline "$reeve" replay "$work"/state/segments/*.seg --all 2>/dev/null |
+    grep -q true
+ok $? "and the segment can be replayed"
 
 # ---- The guard dies ----
 start_agent
