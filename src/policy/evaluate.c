@@ -654,14 +654,32 @@ static bool scope_holds(const struct rv_compiled_scope *scope, const struct subj
     return false;
 }
 
+/** What does not hold might hold beyond the ancestors that are kept. */
+static bool scope_is_open(const struct rv_compiled_scope *scope, const struct subject *subject)
+{
+    if (!subject->overflow)
+        return false;
+    return scope->kind == RV_SCOPE_IN || scope->kind == RV_SCOPE_IN_SET ||
+           (scope->kind == RV_SCOPE_IS_IN && rv_text_eq(subject->uid->type, scope->type));
+}
+
 enum outcome { NOT_SATISFIED, SATISFIED, FAILED };
 
 static enum outcome try_policy(struct rv_evaluator *evaluator,
                                const struct rv_compiled_policy *policy)
 {
+    bool open = false;
+
     for (size_t i = 0; i < RV_COUNT(policy->scopes); i++) {
-        if (!scope_holds(&policy->scopes[i], &evaluator->subjects[i]))
+        if (scope_holds(&policy->scopes[i], &evaluator->subjects[i]))
+            continue;
+        if (!scope_is_open(&policy->scopes[i], &evaluator->subjects[i]))
             return NOT_SATISFIED;
+        open = true;
+    }
+    if (open) {
+        evaluator->error.code = RV_EVAL_LIMIT;
+        return FAILED;
     }
     evaluator->workspace_used = 0;
     evaluator->steps = 0;
@@ -733,6 +751,22 @@ static void consider_type(struct rv_evaluator *evaluator, enum rv_var var, enum 
     consider_listed(evaluator, kind, &uid);
 }
 
+/** Without the index, for ancestors that are not all known: what it would pass over must be said. */
+static void consider_all(struct rv_evaluator *evaluator)
+{
+    for (uint32_t number = 0; number < evaluator->program->count; number++)
+        consider(evaluator, &number, 1);
+}
+
+static bool any_overflow(const struct rv_evaluator *evaluator)
+{
+    bool overflow = false;
+
+    for (size_t i = 0; i < RV_COUNT(evaluator->subjects); i++)
+        overflow = overflow || evaluator->subjects[i].overflow;
+    return overflow;
+}
+
 static void sort_numbers(uint32_t *numbers, uint32_t count)
 {
     for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
@@ -784,6 +818,8 @@ void rv_evaluate(struct rv_evaluator *evaluator, const struct rv_entities *entit
     consider_subject(evaluator, RV_VAR_RESOURCE, RV_INDEX_RESOURCE);
     consider_type(evaluator, RV_VAR_PRINCIPAL, RV_INDEX_PRINCIPAL_TYPE);
     consider_type(evaluator, RV_VAR_RESOURCE, RV_INDEX_RESOURCE_TYPE);
+    if (any_overflow(evaluator))
+        consider_all(evaluator);
 
     sort_numbers(evaluator->permits, evaluator->permit_count);
     sort_numbers(evaluator->forbids, evaluator->forbid_count);
