@@ -36,6 +36,12 @@ json_t *rv_policy_set_to_json(const struct rv_policy_set *set);
 void rv_policy_print(struct rv_buf *buf, const struct rv_policy *policy);
 void rv_expr_print(struct rv_buf *buf, const struct rv_expr *expr);
 
+/** Append a human-syntax text on tidy lines, its comments kept, its policies the same; what is tidy
+ * stays as it is. Nothing is appended on failure.
+ * @return 0; -EINVAL with messages; -EFBIG; -ENOMEM. */
+RV_MUST_CHECK int rv_policy_format(struct rv_buf *buf, const char *name, struct rv_span text,
+                                   struct rv_diags *diags);
+
 /** Entities from JSON. `types` may be NULL. Actions of a schema are the caller's to add.
  * @return 0; -EINVAL with messages; -ENOMEM. */
 RV_MUST_CHECK int rv_entities_read_json(struct rv_entities_builder *builder, const json_t *value,
