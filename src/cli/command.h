@@ -45,6 +45,7 @@ struct rv_command {
     COMMAND(policy, authorize, "FILE|DIR... --request FILE", "decide one request and say why")     \
     COMMAND(policy, check, "FILE|DIR... [--schema FILE]", "are policies right, and where not")     \
     COMMAND(policy, conformance, "DIR", "judge this engine by an unpacked Cedar corpus")           \
+    COMMAND(policy, diff, "A B [--recording FILE]", "what two bundles decide differently")           \
     COMMAND(policy, format, "FILE... [--check]", "put policies on tidy lines")                     \
     COMMAND(policy, test, "DIR...", "decide the cases that are kept beside policies")              \
     COMMAND(policy, translate, "FILE", "human syntax to JSON form, or back")                       \

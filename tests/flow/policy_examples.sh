@@ -30,6 +30,24 @@ run() { # run STATUS ARGUMENT...: reeve policy, with this exit status
     [ "$status" -eq "$wanted" ]
 }
 
+# ---- Two bundles ----
+cp -r policies/baseline "$dir/other"
+run 0 diff policies/baseline "$dir/other"
+ok "the same bundle decides the same"
+echo 'forbid(principal,action,resource);' >>"$dir/other/00-default.cedar"
+run 1 diff policies/baseline "$dir/other" && grep -q ': deny because of policy1' "$dir/out"
+ok "a policy more makes a difference"
+run 1 diff policies/baseline "$dir/other" --json && python3 -m json.tool "$dir/out" >/dev/null
+ok "the differences are JSON"
+
+# ---- Tidy lines ----
+run 1 format --check "$dir/other/00-default.cedar"
+ok "an untidy file is named"
+run 0 format "$dir/other/00-default.cedar"
+ok "it is formatted in place"
+run 0 format --check "$dir/other/00-default.cedar"
+ok "and is tidy then"
+
 # ---- Examples ----
 for example in host tools; do
     folder=docs/examples/$example
