@@ -13,7 +13,7 @@ REASON = re.compile(r"^# skip: (.*)$")
 
 def cases(test):
     """Yield (name, outcome, reason) for each case of one test program."""
-    reason, seen = "", False
+    reason, seen, failed = "", False, False
     for line in (test.get("stdout") or "").splitlines():
         note = REASON.match(line)
         if note:
@@ -28,12 +28,13 @@ def cases(test):
             said = re.sub(r".*#\s*SKIP\s*", "", line, flags=re.I)
             yield name, "skipped", reason or said or "no reason given"
         else:
+            failed = failed or bool(case.group(1))
             yield name, "failed" if case.group(1) else "passed", ""
         reason = ""
     result = test["result"]
     if result == "SKIP" and not seen:
         yield test["name"], "skipped", reason or "no reason given"
-    elif not seen or result in ("TIMEOUT", "ERROR", "INTERRUPT"):
+    elif not seen or (result in ("TIMEOUT", "ERROR", "INTERRUPT") and not failed):
         yield test["name"], "passed" if result == "OK" else "failed", result
     elif result == "FAIL" and "not ok" not in (test.get("stdout") or ""):
         yield test["name"], "failed", "exit status"
