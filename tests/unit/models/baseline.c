@@ -169,7 +169,7 @@ static void remote_login(struct stream *stream)
     stream_spawn(stream, 2, 100, "/bin/bash", "-bash");
     stream_spawn(stream, 100, 101, "/usr/bin/id", "id");
     stream_spawn(stream, 100, 102, "/usr/bin/uname", "uname -a");
-    stream_spawn(stream, 100, 103, "/usr/bin/curl", "curl https://deb.debian.org/");
+    stream_spawn(stream, 100, 103, "/usr/bin/curl", "curl https://mirror.example/");
     stream_socket(stream, 103, RV_EVENT_NET_CONNECT, "151.101.2.132", 443);
 }
 
