@@ -395,8 +395,9 @@ static int open_log(struct judge *judge)
         return r;
     r = rv_audit_open(&judge->audit, judge->log_fd, &options);
     if (r < 0)
-        rv_error("cannot open the log in %s/log: %s; 'reeve audit verify' says what is wrong",
-                 judge->config->state_dir, strerror(-r));
+        rv_error("cannot open the log in %s/log: %s; %s", judge->config->state_dir, strerror(-r),
+                 r == -ENOSPC ? "free some space, it is tried again"
+                              : "'reeve audit verify' says what is wrong");
     return r;
 }
 
