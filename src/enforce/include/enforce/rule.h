@@ -5,7 +5,9 @@
  * A rule is a conjunction over what can be told before the fact. Its terms are grouped by subject:
  * the rule matches when in each group that has affirmed terms at least one of them holds, and no
  * negated term of any group holds, and the risk lies in its range. FILE and FOLDER are one group,
- * every other subject is a group of its own. What no rule refuses is allowed.
+ * each flag is a group of its own (memory that is anonymous *and* writable), and so is every other
+ * subject. Of two names (rename, link) a rule matches when it does with either. What no rule refuses
+ * is allowed.
  *
  * A rule has a fixed size and no pointers, so that it can cross from judge to guard as it is; the
  * receiver checks it with rv_rule_check(). Files are named by path here and known by identity
