@@ -70,16 +70,7 @@ static void send_error(struct client *client, const char *message)
     send_object(client, object);
 }
 
-/* ---- Requests: one row each ---- */
-
-static void answer_status(struct client *client, const json_t *request)
-{
-    RV_AUTO(rv_json_freep) json_t *object = NULL;
-
-    (void)request;
-    object = client->control->ops.status(client->control->ops.context);
-    send_object(client, object);
-}
+/* ---- Requests ---- */
 
 static void answer_watch(struct client *client, const json_t *request)
 {
@@ -98,16 +89,31 @@ static void answer_watch(struct client *client, const json_t *request)
     send_line(client, "{\"watching\":true}\n", 18);
 }
 
-static const struct {
-    const char *name;
-    void (*answer)(struct client *client, const json_t *request);
-} requests[] = {
-    { "status", answer_status },
-    { "watch", answer_watch },
-};
+/** Who is at the other end; nobody's uid when the kernel does not say. */
+static uint32_t peer_of(const struct client *client)
+{
+    struct ucred peer = { .uid = UINT32_MAX };
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(bufferevent_getfd(client->stream), SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return UINT32_MAX;
+    return peer.uid;
+}
+
+static void answer_unknown(struct client *client)
+{
+    const struct rv_control_request *request = client->control->ops.requests;
+    RV_AUTO(rv_buf_done) struct rv_buf why = { 0 };
+
+    rv_buf_add_str(&why, "unknown request; this agent knows watch");
+    for (; request->name; request++)
+        rv_buf_addf(&why, ", %s", request->name);
+    send_error(client, why.failed ? "unknown request" : why.data);
+}
 
 static void dispatch(struct client *client, const char *line, size_t len)
 {
+    const struct rv_control_ops *ops = &client->control->ops;
     RV_AUTO(rv_json_freep) json_t *request = NULL;
     const char *name;
 
@@ -116,13 +122,20 @@ static void dispatch(struct client *client, const char *line, size_t len)
         return;
     }
     name = json_string_value(json_object_get(request, "request"));
-    for (size_t i = 0; name && i < RV_COUNT(requests); i++) {
-        if (rv_streq(requests[i].name, name)) {
-            requests[i].answer(client, request);
+    if (name && rv_streq(name, "watch")) {
+        answer_watch(client, request);
+        return;
+    }
+    for (size_t i = 0; name && ops->requests[i].name; i++) {
+        if (rv_streq(ops->requests[i].name, name)) {
+            RV_AUTO(rv_json_freep)
+            json_t *answer = ops->requests[i].answer(ops->context, request, peer_of(client));
+
+            send_object(client, answer);
             return;
         }
     }
-    send_error(client, "unknown request; this agent knows status and watch");
+    answer_unknown(client);
 }
 
 static void on_read(struct bufferevent *stream, void *context)

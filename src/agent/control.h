@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file agent/control.h  The judge's side of the control socket: people and tools ask, lines answer.
+ * @file agent/control.h  The judge's side of the control socket: people and tools ask, lines
+ * answer.
  *
  * A request is one line of JSON, {"request": NAME, ...}; answers are lines of JSON
  * (docs/PROTOCOL.md). Who may connect is decided by the socket file's owner and mode. A client that
@@ -13,13 +14,21 @@
 struct event_base;
 struct rv_control;
 
-#define RV_CONTROL_CLIENTS_MAX     32U
-#define RV_CONTROL_LINE_MAX        ((size_t)64 * 1024)       /* bytes of a request */
-#define RV_CONTROL_BACKLOG_MAX     ((size_t)8 * 1024 * 1024) /* bytes waiting for one client */
+#define RV_CONTROL_CLIENTS_MAX 32U
+#define RV_CONTROL_LINE_MAX    ((size_t)64 * 1024)       /* bytes of a request */
+#define RV_CONTROL_BACKLOG_MAX ((size_t)8 * 1024 * 1024) /* bytes waiting for one client */
+
+/**
+ * A request that has one answer. `peer_uid` is who asks, as the kernel says.
+ * @return a new object; {"error": SENTENCE} when it is refused; NULL without memory.
+ */
+struct rv_control_request {
+    const char *name;
+    json_t *(*answer)(void *context, const json_t *request, uint32_t peer_uid);
+};
 
 struct rv_control_ops {
-    /** {"request": "status"}: a new object, or NULL without memory. */
-    json_t *(*status)(void *context);
+    const struct rv_control_request *requests; /* beside "watch"; ends with a NULL name */
     void *context;
 };
 

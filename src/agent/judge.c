@@ -301,13 +301,15 @@ static json_t *log_status(struct judge *judge)
                      (json_int_t)status.published);
 }
 
-static json_t *status_json(void *context)
+static json_t *status_json(void *context, const json_t *request, uint32_t peer_uid)
 {
     struct judge *judge = context;
     struct rv_pipeline_counts counts;
     struct rv_stream_counts stream;
     json_t *types = json_object();
 
+    (void)request;
+    (void)peer_uid;
     rv_pipeline_counts(judge->pipeline, &counts);
     rv_stream_counts(judge->stream, &stream);
     for (uint16_t type = 0; type < RV_EVENT_TYPE_END_; type++) {
@@ -471,7 +473,11 @@ static int open_stream(struct judge *judge)
 
 static int open_loop(struct judge *judge)
 {
-    struct rv_control_ops ops = { status_json, judge };
+    static const struct rv_control_request requests[] = {
+        { "status", status_json },
+        { NULL, NULL },
+    };
+    struct rv_control_ops ops = { requests, judge };
     struct timeval second = { 1, 0 };
     int r;
 
