@@ -43,6 +43,17 @@ enum rv_mode { RV_MODE_OBSERVE = 0, RV_MODE_ENFORCE };
       "Size at which a segment is closed and its digest logged, in MiB.")                          \
     K(U64, segments_kept, "record.segments_kept", "8", 1, 100000, NULL,                            \
       "Closed segments kept; the oldest are removed.")                                             \
+    K(STRING, model, "model", "", 0, 0, NULL,                                                      \
+      "Package of the model that speaks, or a folder whose history says which one does (reeve "    \
+      "model promote). Empty: the built-in model.")                                                \
+    K(STRING, model_shadow, "model.shadow", "", 0, 0, NULL,                                        \
+      "Package that scores beside it and decides nothing. Empty: behind a trained model the "      \
+      "built-in one.")                                                                             \
+    K(BOOL, model_return, "model.return", "no", 0, 0, NULL,                                        \
+      "Whether a model that steps down is quarantined and the last good one of the folder's "      \
+      "history speaks.")                                                                           \
+    K(U64, drift_hours, "model.drift_hours", "24", 1, 720, NULL,                                   \
+      "Length of the reference and of each window that is held against it, in hours watched.")     \
     K(BOOL, learn, "learn", "yes", 0, 0, NULL,                                                     \
       "Whether the baseline of this host goes on learning.")                                       \
     K(U64, processes_max, "processes_max", "32768", 256, 1048576, NULL,                            \

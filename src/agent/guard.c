@@ -71,6 +71,7 @@ static int make_dirs(struct guard *guard)
     RV_AUTO(rv_freep) char *empty = NULL;
     RV_AUTO(rv_freep) char *log = NULL;
     RV_AUTO(rv_freep) char *segments = NULL;
+    RV_AUTO(rv_freep) char *models = NULL;
     const struct rv_agent_config *config = guard->config;
     int r;
 
@@ -80,7 +81,9 @@ static int make_dirs(struct guard *guard)
         log = NULL;
     if (asprintf(&segments, "%s/segments", config->state_dir) < 0)
         segments = NULL;
-    if (!empty || !log || !segments)
+    if (asprintf(&models, "%s/models", config->state_dir) < 0)
+        models = NULL;
+    if (!empty || !log || !segments || !models)
         return -ENOMEM;
     r = make_dir(config->runtime_dir, 0755, 0, 0);
     if (r == 0)
@@ -91,6 +94,8 @@ static int make_dirs(struct guard *guard)
         r = make_dir(log, 0755, guard->judge_uid, guard->judge_gid);
     if (r == 0)
         r = make_dir(segments, 0700, guard->judge_uid, guard->judge_gid);
+    if (r == 0)
+        r = make_dir(models, 0755, guard->judge_uid, guard->judge_gid);
     return r;
 }
 

@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "channel.h"
 #include "control.h"
+#include "model_store.h"
+#include "models/alias.h"
 #include "recorder.h"
 #include "sandbox.h"
 #include "sensors/stream.h"
@@ -42,6 +44,7 @@ struct judge {
     int state_fd, log_fd, segments_fd;
 
     struct rv_bundle *policy;
+    struct rv_model_store models;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
     struct rv_audit *audit;
@@ -81,10 +84,11 @@ static json_t *agent_members(const struct judge *judge)
     char digest[RV_SHA256_HEX_LEN + 1];
 
     rv_sha256_hex(&judge->policy->digest, digest);
-    return json_pack("{ss ss ss ss ss}", "version", RV_VERSION, "mode",
+    return json_pack("{ss ss ss ss ss ss ss*}", "version", RV_VERSION, "mode",
                      judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe", "policy_name",
                      judge->policy->name, "policy_version", judge->policy->version, "policy",
-                     digest);
+                     digest, "model", rv_models_live_hex(rv_pipeline_models(judge->pipeline)),
+                     "refused", judge->models.refused);
 }
 
 /** What each checkpoint of the log commits of the sensors: a gap can then be proved. */
@@ -238,6 +242,50 @@ static void on_channel(evutil_socket_t fd, short what, void *context)
     event_base_loopbreak(judge->base); /* told to stop, or the guard is gone */
 }
 
+/* ---- Models ---- */
+
+/** Quarantine the model that stepped down and let the last good one speak. */
+static void return_to_last_good(struct judge *judge, const char *why)
+{
+    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
+    struct rv_models *models = rv_pipeline_models(judge->pipeline);
+    struct rv_alias_note note = { "monitor", why, judge->clock.unix_ns(NULL) / RV_NS_PER_S };
+    char from[RV_SHA256_HEX_LEN + 1];
+    int r;
+
+    memcpy(from, rv_models_live_hex(models), sizeof(from));
+    r = rv_model_store_return(&judge->models, &rv_models_live(models)->digest, &note, &package);
+    if (r == 0)
+        r = rv_models_swap(models, package, NULL);
+    if (r < 0) {
+        rv_warning("there is no return to an earlier model (%s); this one decides nothing",
+                   strerror(-r));
+        return;
+    }
+    rv_notice("model %s is quarantined, %s speaks", from, rv_models_live_hex(models));
+    log_receipt(judge, "model",
+                json_pack("{ss ss ss ss}", "change", "return", "from", from, "digest",
+                          rv_models_live_hex(models), "why", why));
+}
+
+/** A model that steps down or up is in the log, once. */
+static void follow_models(struct judge *judge)
+{
+    json_t *change = rv_models_take_change(rv_pipeline_models(judge->pipeline));
+    const char *what = json_string_value(json_object_get(change, "change"));
+    bool down;
+
+    if (!change)
+        return;
+    down = what && rv_streq(what, "step-down");
+    rv_warning("the model %s", down ? "steps down: what it says decides nothing; 'reeve status' "
+                                      "says why"
+                                    : "speaks again");
+    log_receipt(judge, "model", change);
+    if (down && judge->config->model_return)
+        return_to_last_good(judge, "its promise is broken or what the host does has moved away");
+}
+
 /* ---- Time ---- */
 
 static void save_baseline(struct judge *judge)
@@ -267,6 +315,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     }
     if (judge->recorder && rv_recorder_flush(judge->recorder) < 0)
         stop_recording(judge);
+    follow_models(judge);
     if (++judge->ticks % SAVE_SECONDS == 0)
         save_baseline(judge);
 }
@@ -317,13 +366,23 @@ static json_t *status_json(void *context, const json_t *request, uint32_t peer_u
             json_object_set_new(types, rv_event_info(type)->name,
                                 json_integer((json_int_t)counts.by_type[type]));
     }
-    return json_pack("{so sI sI sI sI sI sI sI sI sI so so}", "agent", agent_members(judge),
+    return json_pack("{so sI sI sI sI sI sI sI sI sI so so so}", "agent", agent_members(judge),
                      "events", (json_int_t)counts.events, "decided", (json_int_t)counts.decided,
                      "denied", (json_int_t)counts.denied, "reported", (json_int_t)counts.mattered,
                      "repeated", (json_int_t)counts.repeated, "lost", (json_int_t)stream.lost,
                      "live_processes", (json_int_t)counts.live_processes, "programs",
                      (json_int_t)counts.programs, "state_bytes", (json_int_t)counts.memory_bytes,
-                     "by_type", types, "log", log_status(judge));
+                     "by_type", types, "log", log_status(judge), "model",
+                     rv_models_json(rv_pipeline_models(judge->pipeline), RV_MODELS_BRIEF));
+}
+
+static json_t *model_json(void *context, const json_t *request, uint32_t peer_uid)
+{
+    struct judge *judge = context;
+
+    (void)request;
+    (void)peer_uid;
+    return rv_models_json(rv_pipeline_models(judge->pipeline), RV_MODELS_FULL);
 }
 
 /* ---- Start ---- */
@@ -414,6 +473,9 @@ static int open_pipeline(struct judge *judge)
         .mode = judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe",
         .learning = judge->config->learn ? RV_LEARN_ON : RV_LEARN_OFF,
         .unix_offset_ns = (int64_t)(judge->clock.unix_ns(NULL) - judge->clock.boot_ns(NULL)),
+        .model = judge->models.live,
+        .shadow = judge->models.shadow,
+        .drift_window_ns = judge->config->drift_hours * 3600 * RV_NS_PER_S,
     };
     RV_AUTO(rv_freep) char *bytes = NULL;
     const char *why = "";
@@ -475,6 +537,7 @@ static int open_loop(struct judge *judge)
 {
     static const struct rv_control_request requests[] = {
         { "status", status_json },
+        { "model", model_json },
         { NULL, NULL },
     };
     struct rv_control_ops ops = { requests, judge };
@@ -522,6 +585,8 @@ static int open_all(struct judge *judge)
     }
     r = open_state(judge);
     if (r == 0)
+        r = rv_model_store_open(&judge->models, judge->config->model, judge->config->model_shadow);
+    if (r == 0)
         r = give_up_rights(judge);
     /* The guard's death is ours; only now, since a change of user forgets it. */
     if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -558,6 +623,7 @@ static void judge_done(struct judge *judge)
     rv_signer_free(&judge->signer);
     rv_stream_free(&judge->stream);
     rv_pipeline_free(&judge->pipeline);
+    rv_model_store_done(&judge->models);
     rv_bundle_free(&judge->policy);
     rv_closep(&judge->segments_fd);
     rv_closep(&judge->log_fd);
@@ -585,6 +651,7 @@ int rv_judge_main(const struct rv_agent_args *args)
         .state_fd = -1,
         .log_fd = -1,
         .segments_fd = -1,
+        .models.folder_fd = -1,
     };
     int r;
 

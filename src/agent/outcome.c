@@ -225,12 +225,13 @@ static json_t *verdict_json(const struct rv_outcome *outcome, const char *model_
 {
     const struct rv_verdict *verdict = &outcome->verdict;
 
-    return json_pack("{sI sI sI ss so so s{sI sI sb}}", "risk", (json_int_t)verdict->risk,
+    return json_pack("{sI sI sI ss sI sb so so s{sI sI sb}}", "risk", (json_int_t)verdict->risk,
                      "raw_q16", (json_int_t)verdict->raw_q16, "base_q16",
-                     (json_int_t)verdict->base_q16, "model", model_hex, "vector",
-                     vector_json(outcome->vector), "attribution_q16", attribution_json(verdict),
-                     "p", "above", (json_int_t)outcome->p.above, "of", (json_int_t)outcome->p.of,
-                     "inherited", outcome->p.inherited);
+                     (json_int_t)verdict->base_q16, "model", model_hex, "class",
+                     (json_int_t)rv_process_class(outcome->process), "held", outcome->held,
+                     "vector", vector_json(outcome->vector), "attribution_q16",
+                     attribution_json(verdict), "p", "above", (json_int_t)outcome->p.above, "of",
+                     (json_int_t)outcome->p.of, "inherited", outcome->p.inherited);
 }
 
 /** The line of rv_outcome_json() as an object: one description of an outcome, not two. */
@@ -283,12 +284,13 @@ json_t *rv_outcome_receipt(const struct rv_pipeline *pipeline, const struct rv_o
     if (!receipt)
         return NULL;
     rv_sha256_hex(&pipeline->policy_digest, policy_hex);
-    rv_sha256_hex(&pipeline->model->feature_table, table_hex);
+    rv_sha256_hex(&rv_models_live(pipeline->models)->feature_table, table_hex);
     if (json_object_set_new(receipt, "policy", json_string(policy_hex)) < 0 ||
         json_object_set_new(receipt, "feature_table", json_string(table_hex)) < 0)
         return NULL;
     if (outcome->vector &&
-        json_object_set_new(receipt, "verdict", verdict_json(outcome, pipeline->model_hex)) < 0)
+        json_object_set_new(receipt, "verdict",
+                            verdict_json(outcome, rv_models_live_hex(pipeline->models))) < 0)
         return NULL;
     (void)exact_everywhere(receipt);
     return RV_TAKE(receipt);

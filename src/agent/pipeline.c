@@ -2,14 +2,10 @@
 #include "pipeline.h"
 
 #include "features/table.h"
-#include "models/baseline.h"
 
 /* A process that does the same forbidden thing again and again is reported so often in a while. */
 enum { REPEAT_SLOTS = 1024, REPEAT_REPORTED = 5 };
 #define REPEAT_WINDOW_NS (10 * RV_NS_PER_S)
-
-/* One verdict in so many is bet on: those of one process are alike, which is no news. */
-#define BET_ON_ONE_IN 64
 
 struct repeat {
     uint64_t key; /* process, action and determining policies; 0: free */
@@ -40,6 +36,12 @@ int rv_pipeline_new(struct rv_pipeline **ret_pipeline, const struct rv_pipeline_
         .process_max = options->processes_max,
         .unix_offset_ns = options->unix_offset_ns,
     };
+    struct rv_models_options models = {
+        .live = options->model,
+        .shadow = options->shadow,
+        .drift_window_ns = options->drift_window_ns,
+        .risk_min = options->risk_min,
+    };
     int r;
 
     if (!pipeline)
@@ -50,19 +52,15 @@ int rv_pipeline_new(struct rv_pipeline **ret_pipeline, const struct rv_pipeline_
     pipeline->repeats = calloc(REPEAT_SLOTS, sizeof(*pipeline->repeats));
     if (!pipeline->repeats)
         return -ENOMEM;
-    rv_promise_init(&pipeline->promise, &(struct rv_promise_options){ 0 });
     r = rv_features_new(&pipeline->features, &features);
     if (r == 0)
-        r = rv_baseline_new(&pipeline->model);
-    if (r == 0)
-        r = rv_calibration_new_baseline(&pipeline->calibration);
+        r = rv_models_new(&pipeline->models, &models, NULL);
     if (r == 0)
         r = rv_host_names_new(&pipeline->names);
     if (r == 0)
         r = open_policy(pipeline, options->program, options->entities, &options->policy_digest);
     if (r < 0)
         return r;
-    rv_sha256_hex(&pipeline->model->digest, pipeline->model_hex);
     *ret_pipeline = RV_TAKE(pipeline);
     return 0;
 }
@@ -73,8 +71,7 @@ void rv_pipeline_free(struct rv_pipeline **pipeline)
         return;
     rv_evaluator_free(&(*pipeline)->evaluator);
     rv_host_names_free(&(*pipeline)->names);
-    rv_calibration_free(&(*pipeline)->calibration);
-    rv_model_free(&(*pipeline)->model);
+    rv_models_free(&(*pipeline)->models);
     rv_features_free(&(*pipeline)->features);
     free((*pipeline)->repeats);
     free(*pipeline);
@@ -91,23 +88,11 @@ int rv_pipeline_set_policy(struct rv_pipeline *pipeline, const struct rv_program
 static void score(struct rv_pipeline *pipeline, const struct rv_process *process,
                   struct rv_outcome *outcome)
 {
-    struct rv_verdict *verdict = &outcome->verdict;
-
     rv_features_vector(pipeline->features, process, &pipeline->vector);
-    rv_model_judge(pipeline->model, &pipeline->vector, RV_SCORE_ONLY, verdict);
-    outcome->p =
-        rv_calibration_p(pipeline->calibration, rv_process_class(process), verdict->raw_q16);
-    verdict->risk = rv_risk_of_p(outcome->p);
+    rv_models_score(pipeline->models, rv_process_class(process), &pipeline->vector,
+                    &outcome->verdict, &outcome->p);
     outcome->vector = &pipeline->vector;
     outcome->novel = pipeline->vector.value[RV_FEATURE_EXE_RUNS] < 16; /* log2/16: under two runs */
-}
-
-/** When the promise is broken the model steps down: its risk alone decides nothing any more. */
-static uint32_t risk_to_decide_on(const struct rv_pipeline *pipeline, uint32_t risk)
-{
-    uint32_t quiet = pipeline->risk_min > 0 ? pipeline->risk_min - 1 : 0;
-
-    return rv_promise_kept(&pipeline->promise) ? risk : (uint32_t)rv_min_u64(risk, quiet);
 }
 
 static void decide(struct rv_pipeline *pipeline, const struct rv_event *event,
@@ -117,10 +102,10 @@ static void decide(struct rv_pipeline *pipeline, const struct rv_event *event,
         .names = pipeline->names,
         .features = pipeline->features,
         .vector = outcome->vector,
-        .risk = risk_to_decide_on(pipeline, outcome->verdict.risk),
+        .risk = rv_models_risk_to_decide_on(pipeline->models, outcome->verdict.risk),
         .novel = outcome->novel,
         .mode = pipeline->mode,
-        .model = { pipeline->model_hex, RV_SHA256_HEX_LEN, 0 },
+        .model = { rv_models_live_hex(pipeline->models), RV_SHA256_HEX_LEN, 0 },
     };
 
     rv_host_build(&pipeline->host, event, &known);
@@ -159,33 +144,37 @@ static bool worth_reporting(struct rv_pipeline *pipeline, struct rv_outcome *out
     return false;
 }
 
-/** What is alerted on is held apart until a person judges it; the rest is what normal looks like.
+/**
+ * What is reported is held apart until a person judges it: one receipt, one held score. What is
+ * like it and only counted says nothing new, and the rest is what normal looks like.
  */
-static void learn(struct rv_pipeline *pipeline, const struct rv_process *process,
-                  const struct rv_outcome *outcome, bool alerted)
+static enum rv_fate fate_of(const struct rv_process *process, const struct rv_outcome *outcome,
+                            bool alerted)
 {
-    uint32_t class = rv_process_class(process);
-
-    if (pipeline->learning == RV_LEARN_OFF)
-        return;
-    if (alerted)
-        rv_calibration_hold(pipeline->calibration, class, outcome->verdict.raw_q16);
-    else if (!process->tainted)
-        rv_calibration_add(pipeline->calibration, class, outcome->verdict.raw_q16,
-                           outcome->event->weight);
+    if (outcome->matters)
+        return RV_FATE_HOLD;
+    return alerted || process->tainted ? RV_FATE_FORGET : RV_FATE_NORMAL;
 }
 
-/** Tell the promise's monitor. Before the score is learnt: a bet must not know the answer. */
-static void watch_promise(struct rv_pipeline *pipeline, const struct rv_process *process,
-                          const struct rv_outcome *outcome, bool alerted)
+static void teach(struct rv_pipeline *pipeline, const struct rv_process *process,
+                  struct rv_outcome *outcome, bool alerted)
 {
-    uint64_t random = rv_mix64(pipeline->counts.events ^ outcome->event->start_boot_ns);
-    uint64_t p_q32 = 0;
+    struct rv_models_seen seen = {
+        .vector = outcome->vector,
+        .verdict = &outcome->verdict,
+        .p = &outcome->p,
+        .class = rv_process_class(process),
+        .weight = outcome->event->weight,
+        .time_ns = outcome->event->time_boot_ns,
+        .random = rv_mix64(pipeline->counts.events ^ outcome->event->start_boot_ns),
+        .fate = fate_of(process, outcome, alerted),
+        .tainted = process->tainted,
+        .alarmed = alerted,
+        .learn = pipeline->learning == RV_LEARN_ON,
+    };
 
-    if (!process->tainted && !outcome->p.inherited && (random >> 32) % BET_ON_ONE_IN == 0)
-        p_q32 = rv_calibration_p_q32(pipeline->calibration, rv_process_class(process),
-                                     outcome->verdict.raw_q16, random);
-    (void)rv_promise_verdict(&pipeline->promise, outcome->event->time_boot_ns, p_q32, alerted);
+    outcome->held = seen.learn && seen.fate == RV_FATE_HOLD;
+    rv_models_take(pipeline->models, &seen);
 }
 
 void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
@@ -223,16 +212,13 @@ void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
     denied = ret_outcome->action && ret_outcome->decision.effect == RV_EFFECT_DENY;
     alerted =
         denied || (change.due == RV_SCORE_DUE && ret_outcome->verdict.risk >= pipeline->risk_min);
+    ret_outcome->matters = alerted && worth_reporting(pipeline, ret_outcome);
     if (change.process && change.due == RV_SCORE_DUE) {
         rv_features_note_risk(pipeline->features, change.process, ret_outcome->verdict.risk);
-        watch_promise(pipeline, change.process, ret_outcome, alerted);
-        learn(pipeline, change.process, ret_outcome, alerted);
+        teach(pipeline, change.process, ret_outcome, alerted);
     }
-    if (!alerted)
-        return;
-    if (change.process)
+    if (alerted && change.process)
         rv_features_taint(pipeline->features, change.process);
-    ret_outcome->matters = worth_reporting(pipeline, ret_outcome);
     if (ret_outcome->matters) {
         pipeline->counts.mattered++;
         rv_pipeline_explain(pipeline, ret_outcome);
@@ -245,8 +231,14 @@ void rv_pipeline_explain(const struct rv_pipeline *pipeline, struct rv_outcome *
 
     if (!outcome->vector)
         return;
-    rv_model_judge(pipeline->model, outcome->vector, RV_EXPLAIN, &outcome->verdict);
+    rv_model_judge(rv_models_live(pipeline->models), outcome->vector, RV_EXPLAIN,
+                   &outcome->verdict);
     outcome->verdict.risk = risk;
+}
+
+struct rv_models *rv_pipeline_models(struct rv_pipeline *pipeline)
+{
+    return pipeline->models;
 }
 
 void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf)
@@ -257,7 +249,7 @@ void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf)
     rv_buf_add_le64(buf, part.len);
     rv_buf_add(buf, part.data, part.len);
     rv_buf_clear(&part);
-    rv_calibration_save(pipeline->calibration, &part);
+    rv_models_save(pipeline->models, &part);
     rv_buf_add_le64(buf, part.len);
     rv_buf_add(buf, part.data, part.len);
     rv_buf_done(&part);
@@ -265,27 +257,17 @@ void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf)
 
 int rv_pipeline_load(struct rv_pipeline *pipeline, struct rv_span bytes, const char **reterr)
 {
-    struct rv_calibration *calibration = NULL;
     struct rv_reader reader = rv_reader(bytes);
     struct rv_span features = rv_read_bytes(&reader, rv_read_le64(&reader));
-    struct rv_span tables = rv_read_bytes(&reader, rv_read_le64(&reader));
+    struct rv_span models = rv_read_bytes(&reader, rv_read_le64(&reader));
     int r;
 
     if (reader.failed || reader.rest.len > 0) {
         *reterr = "the file is cut short or too long";
         return -EBADMSG;
     }
-    r = rv_calibration_load(&calibration, tables, reterr);
-    if (r < 0)
-        return r;
     r = rv_features_load(pipeline->features, features, reterr);
-    if (r < 0) {
-        rv_calibration_free(&calibration);
-        return r;
-    }
-    rv_calibration_free(&pipeline->calibration);
-    pipeline->calibration = calibration;
-    return 0;
+    return r < 0 ? r : rv_models_load(pipeline->models, models, reterr);
 }
 
 void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_counts *ret_counts)
@@ -296,5 +278,5 @@ void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_c
     ret_counts->live_processes = features.live;
     ret_counts->programs = features.programs;
     ret_counts->memory_bytes = rv_features_memory(pipeline->features);
-    ret_counts->light = pipeline->promise.light;
+    ret_counts->light = rv_models_light(pipeline->models);
 }

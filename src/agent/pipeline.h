@@ -6,15 +6,12 @@
 
 #include "base/clock.h"
 #include "host.h"
-#include "models/promise.h"
 
 struct repeat;
 
 struct rv_pipeline {
     struct rv_features *features;
-    struct rv_model *model;
-    struct rv_calibration *calibration;
-    struct rv_promise promise; /* watches whether the calibration still holds */
+    struct rv_models *models;
     struct rv_host_names *names;
 
     const struct rv_program *program;
@@ -25,7 +22,6 @@ struct rv_pipeline {
     const char *mode;
     uint32_t risk_min;
     enum rv_learning learning;
-    char model_hex[RV_SHA256_HEX_LEN + 1];
 
     struct rv_host_request host; /* of the event at hand */
     struct rv_vector vector;

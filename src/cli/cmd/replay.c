@@ -17,13 +17,17 @@
 #include <unistd.h>
 
 static bool help, json, denied, all, ocsf, quiet;
-static const char *policy_path, *program;
+static const char *policy_path, *program, *model_path, *shadow_path;
 static uint64_t risk_min, risk_report;
 static struct rv_option_list actions;
 
 static const struct rv_option options[] = {
     { RV_OPTION_STRING, 'P', "policy", "DIR", "policy bundle; without it the shipped baseline",
       &policy_path, 0, 0 },
+    { RV_OPTION_STRING, 'm', "model", "FILE", "package that scores (default: the built-in model)",
+      &model_path, 0, 0 },
+    { RV_OPTION_STRING, 0, "shadow", "FILE", "package to score beside it, and count disagreement",
+      &shadow_path, 0, 0 },
     { RV_OPTION_FLAG, 0, "all", NULL, "every event, not only what matters", &all, 0, 0 },
     { RV_OPTION_LIST, 'a', "action", "NAME", "only this action or group", &actions, 0, 0 },
     { RV_OPTION_STRING, 'p', "program", "PATH",
@@ -121,9 +125,45 @@ static int replay_file(struct replay *replay, const char *path)
     return 0;
 }
 
+/** @return 0, also for no path; -errno, said. */
+static int open_package(const char *path, struct rv_package **ret_package)
+{
+    const char *why = NULL;
+    int r = path ? rv_package_open_file(AT_FDCWD, path, ret_package, &why) : 0;
+
+    if (r == 0 && path)
+        r = rv_models_check(*ret_package, &why);
+    if (r < 0)
+        fprintf(stderr, "%s: %s\n", path, why ? why : strerror(-r));
+    return r;
+}
+
+/** How often the shadow disagreed, and whether the model would have stepped down. */
+static void report_models(struct replay *replay)
+{
+    RV_AUTO(rv_json_freep)
+    json_t *models = rv_models_json(rv_pipeline_models(replay->pipeline), RV_MODELS_BRIEF);
+    RV_AUTO(rv_json_freep)
+    json_t *change = rv_models_take_change(rv_pipeline_models(replay->pipeline));
+    const json_t *agreement = json_object_get(models, "agreement");
+
+    if (agreement)
+        fprintf(stderr,
+                "alarms: both %" JSON_INTEGER_FORMAT ", only the live model %" JSON_INTEGER_FORMAT
+                ", only the shadow %" JSON_INTEGER_FORMAT ", neither %" JSON_INTEGER_FORMAT "\n",
+                json_integer_value(json_object_get(agreement, "both")),
+                json_integer_value(json_object_get(agreement, "live_only")),
+                json_integer_value(json_object_get(agreement, "shadow_only")),
+                json_integer_value(json_object_get(agreement, "neither")));
+    if (change)
+        fprintf(stderr, "the model stepped down: its promise is broken or it drifted\n");
+}
+
 static int replay_files(struct replay *replay, char **paths, int count,
                         const struct rv_bundle *policy)
 {
+    RV_AUTO(rv_package_free) struct rv_package *model = NULL;
+    RV_AUTO(rv_package_free) struct rv_package *shadow = NULL;
     struct rv_pipeline_options pipeline = {
         .program = policy->program,
         .entities = policy->entities,
@@ -139,8 +179,14 @@ static int replay_files(struct replay *replay, char **paths, int count,
         .risk_min = risk_min,
         .decisions = denied ? RV_FILTER_DENIED_ONLY : RV_FILTER_ALL,
     };
-    int r = rv_pipeline_new(&replay->pipeline, &pipeline);
+    int r = open_package(model_path, &model);
 
+    if (r == 0)
+        r = open_package(shadow_path, &shadow);
+    pipeline.model = model;
+    pipeline.shadow = shadow;
+    if (r == 0)
+        r = rv_pipeline_new(&replay->pipeline, &pipeline);
     if (r == 0)
         r = rv_filter_new(&replay->filter, &filter);
     for (int i = 0; r == 0 && i < count; i++)
@@ -148,6 +194,8 @@ static int replay_files(struct replay *replay, char **paths, int count,
     if (r == 0 && !json && !ocsf)
         fprintf(stderr, "%" PRIu64 " events, %" PRIu64 " that matter\n", replay->events,
                 replay->mattered);
+    if (r == 0 && !json && !ocsf)
+        report_models(replay);
     return r;
 }
 

@@ -29,6 +29,34 @@ static int64_t number_of(const json_t *object, const char *key)
     return (int64_t)json_integer_value(json_object_get(object, key));
 }
 
+static void print_model(const char *role, const json_t *model)
+{
+    const json_t *drift = json_object_get(model, "drift");
+
+    printf("%-11s %s (%s), %.12s, promise %s%s\n", role, text_of(model, "name"),
+           text_of(model, "kind"), text_of(model, "digest"),
+           text_of(json_object_get(model, "promise"), "light"),
+           json_is_false(json_object_get(model, "stands"))
+               ? ", stepped down: its risk decides nothing"
+               : "");
+    printf("  drift     %s: %s\n", text_of(drift, "light"), text_of(drift, "words"));
+}
+
+static void print_models(const json_t *models)
+{
+    const json_t *shadow = json_object_get(models, "shadow");
+    const json_t *agreement = json_object_get(models, "agreement");
+
+    print_model("model", json_object_get(models, "live"));
+    if (!shadow)
+        return;
+    print_model("shadow", shadow);
+    printf("  alarms    both %" PRId64 ", only the model %" PRId64 ", only the shadow %" PRId64
+           ", neither %" PRId64 "\n",
+           number_of(agreement, "both"), number_of(agreement, "live_only"),
+           number_of(agreement, "shadow_only"), number_of(agreement, "neither"));
+}
+
 static void print(const json_t *status)
 {
     const json_t *agent = json_object_get(status, "agent");
@@ -49,6 +77,7 @@ static void print(const json_t *status)
            (double)number_of(status, "state_bytes") / (1024 * 1024));
     printf("log         %s, %" PRId64 " entries, %" PRId64 " published\n", text_of(log, "state"),
            number_of(log, "entries"), number_of(log, "published"));
+    print_models(json_object_get(status, "model"));
     json_object_foreach(json_object_get(status, "by_type"), name, count)
         printf("  %-16s %" PRId64 "\n", name, (int64_t)json_integer_value(count));
 }

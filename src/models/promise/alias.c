@@ -79,6 +79,12 @@ struct rv_span rv_alias_line(const struct rv_alias *alias, size_t index)
     return rv_span(alias->text.data + alias->entries[index].offset, alias->entries[index].len);
 }
 
+void rv_alias_package_name(const struct rv_sha256 *digest, char ret_name[RV_ALIAS_PACKAGE_NAME_MAX])
+{
+    rv_sha256_hex(digest, ret_name);
+    memcpy(ret_name + RV_SHA256_HEX_LEN, ".rv", 4);
+}
+
 static struct rv_sha256 last_link(const struct rv_alias *alias)
 {
     return alias->count ? rv_sha256(rv_alias_line(alias, alias->count - 1)) : zeros;
@@ -219,7 +225,7 @@ static int change_to(struct rv_alias *alias, enum change change, const struct rv
         return -ENOMEM;
     r = alias->text.len > FILE_MAX ? -ENOSPC
                                    : rv_write_file_atomic(alias->dir_fd, alias->name,
-                                                          alias->text.data, alias->text.len, 0640);
+                                                          alias->text.data, alias->text.len, 0644);
     if (r == 0)
         r = take_line(alias, before, line.len - 1);
     if (r < 0) {

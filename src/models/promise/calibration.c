@@ -320,6 +320,11 @@ uint64_t rv_calibration_count(const struct rv_calibration *calibration, uint32_t
     return calibration->normal[rv_min_u64(class, calibration->class_count)].total;
 }
 
+uint32_t rv_calibration_classes(const struct rv_calibration *calibration)
+{
+    return calibration->class_count;
+}
+
 /* ---- Promises ---- */
 
 /*

@@ -165,6 +165,7 @@ static void turn_hours(struct rv_promise *promise, uint64_t time_ns)
     if (!promise->begun) {
         promise->begun = true;
         promise->hour = hour;
+        promise->quiet_since_ns = time_ns; /* if it was red when it was saved */
     }
     for (unsigned i = 0; promise->hour < hour && i < RV_PROMISE_HOURS; i++) {
         promise->hour++;

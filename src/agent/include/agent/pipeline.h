@@ -8,11 +8,9 @@
  */
 #pragma once
 
+#include "agent/models.h"
 #include "event/event.h"
 #include "features/features.h"
-#include "models/calibration.h"
-#include "models/model.h"
-#include "models/promise.h"
 #include "policy/policy.h"
 
 #include <jansson.h>
@@ -22,14 +20,17 @@ struct rv_pipeline;
 enum rv_learning { RV_LEARN_OFF = 0, RV_LEARN_ON };
 
 struct rv_pipeline_options {
-    const struct rv_program *program;   /* borrowed until the pipeline ends or the policy is swapped */
+    const struct rv_program
+        *program; /* borrowed until the pipeline ends or the policy is swapped */
     const struct rv_entities *entities; /* likewise; may be NULL */
     struct rv_sha256 policy_digest;
     uint32_t processes_max;
-    uint32_t risk_min;      /* a verdict from here on matters even if no policy speaks */
-    const char *mode;       /* "observe" or "enforce": context.mode; static */
+    uint32_t risk_min; /* a verdict from here on matters even if no policy speaks */
+    const char *mode;  /* "observe" or "enforce": context.mode; static */
     enum rv_learning learning;
-    int64_t unix_offset_ns; /* wall clock - boot clock */
+    int64_t unix_offset_ns;                  /* wall clock - boot clock */
+    const struct rv_package *model, *shadow; /* borrowed until it is made; NULL: agent/models.h */
+    uint64_t drift_window_ns;
 };
 
 /** What the pipeline says of one event. Everything is borrowed until the next event. */
@@ -41,13 +42,15 @@ struct rv_outcome {
     struct rv_p_value p;              /* what the risk was made from */
     const char *action;               /* "file.read"; NULL: nothing to decide */
     struct rv_text program;           /* path of the acting program; may be empty */
-    const struct rv_uid *principal, *resource;  /* with `action` */
-    struct rv_policy_decision decision;         /* with `action` */
-    bool novel;                       /* its program has hardly been seen on this host */
-    bool matters;                     /* a policy forbids, or risk_min is reached: goes to the log */
-    uint32_t repeated;                /* like ones before it that were counted, not reported */
+    const struct rv_uid *principal, *resource; /* with `action` */
+    struct rv_policy_decision decision;        /* with `action` */
+    bool novel;                                /* its program has hardly been seen on this host */
+    bool held;                                 /* its score waits for a person's judgement */
+    bool matters;      /* a policy forbids, or risk_min is reached: goes to the log */
+    uint32_t repeated; /* like ones before it that were counted, not reported */
 };
 
+/** @return 0; -EINVAL for a package that cannot speak (rv_models_check() says why); -ENOMEM. */
 RV_MUST_CHECK int rv_pipeline_new(struct rv_pipeline **ret_pipeline,
                                   const struct rv_pipeline_options *options);
 void rv_pipeline_free(struct rv_pipeline **pipeline);
@@ -65,9 +68,13 @@ RV_MUST_CHECK int rv_pipeline_set_policy(struct rv_pipeline *pipeline,
                                          const struct rv_entities *entities,
                                          const struct rv_sha256 *digest);
 
+/** The models that score. What is changed there holds from the next event on. */
+struct rv_models *rv_pipeline_models(struct rv_pipeline *pipeline);
+
 /** Append what was learnt of this host, to be read by rv_pipeline_load(). */
 void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf);
-/** Before the first event. @return 0; -EBADMSG with a sentence: nothing was taken. */
+/** Before the first event. @return 0; -EBADMSG with a sentence: what was not sound was not taken.
+ */
 RV_MUST_CHECK int rv_pipeline_load(struct rv_pipeline *pipeline, struct rv_span bytes,
                                    const char **reterr);
 

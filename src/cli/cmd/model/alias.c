@@ -17,9 +17,9 @@ int alias_open(const char *folder, struct alias_place *ret_place)
         fprintf(stderr, "reeve: cannot open the folder %s: %s\n", folder, strerror(errno));
         return -1;
     }
-    r = rv_alias_open(&ret_place->alias, dir_fd, ALIAS_FILE, &why);
+    r = rv_alias_open(&ret_place->alias, dir_fd, RV_ALIAS_FILE, &why);
     if (r < 0) {
-        fprintf(stderr, "reeve: %s/%s: %s\n", folder, ALIAS_FILE, why ? why : strerror(-r));
+        fprintf(stderr, "reeve: %s/%s: %s\n", folder, RV_ALIAS_FILE, why ? why : strerror(-r));
         return -1;
     }
     ret_place->dir_fd = rv_take_fd(&dir_fd);

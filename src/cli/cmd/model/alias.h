@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define ALIAS_FILE "models.jsonl" /* in the folder of the agent's models */
-
 struct alias_place {
     struct rv_alias *alias;
     int dir_fd;

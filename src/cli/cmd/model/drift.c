@@ -2,13 +2,15 @@
 /*
  * reeve model drift: has what a host does moved away from what a model was made for? Both sides are
  * recordings of events, or profiles that an earlier run saved; recordings are read from a fresh
- * start each, so that the two sides know equally little.
+ * start each, so that the two sides know equally little. With --agent: what the agent itself
+ * watches.
  */
 #include "package.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/options.h"
+#include "client.h"
 #include "command.h"
 #include "event/segment.h"
 #include "features/features.h"
@@ -182,10 +184,52 @@ static int run(const char *model_path, const struct rv_option_list *reference,
     return report.light == RV_LIGHT_RED ? RV_EXIT_NO : RV_EXIT_YES;
 }
 
+/* ---- What the agent says of its own models ---- */
+
+static void print_standing(const char *role, const json_t *model)
+{
+    const json_t *drift = json_object_get(model, "drift");
+    const json_t *promise = json_object_get(model, "promise");
+    const char *name = json_string_value(json_object_get(model, "name"));
+    const char *light = json_string_value(json_object_get(drift, "light"));
+    const char *words = json_string_value(json_object_get(drift, "words"));
+    const char *sentence = json_string_value(json_object_get(promise, "sentence"));
+
+    if (!model)
+        return;
+    printf("%s %s: %s. %s\n", role, name ? name : "", light ? light : "", words ? words : "");
+    printf("  %s\n", sentence ? sentence : "");
+}
+
+static int ask_agent(const char *socket_path, bool json)
+{
+    RV_AUTO(rv_client_free) struct rv_client *client = NULL;
+    RV_AUTO(rv_json_freep) json_t *request = json_pack("{ss}", "request", "model");
+    RV_AUTO(rv_json_freep) json_t *answer = NULL;
+    const json_t *live;
+    const char *text = NULL, *light;
+
+    if (!request || rv_client_open(&client, socket_path, request) < 0)
+        return RV_EXIT_ERROR;
+    if (rv_client_next(client, &answer, &text) < 0) {
+        fprintf(stderr, "reeve: the agent ended before it answered\n");
+        return RV_EXIT_ERROR;
+    }
+    live = json_object_get(answer, "live");
+    if (json) {
+        puts(text);
+    } else {
+        print_standing("model", live);
+        print_standing("shadow", json_object_get(answer, "shadow"));
+    }
+    light = json_string_value(json_object_get(json_object_get(live, "drift"), "light"));
+    return light && rv_streq(light, "red") ? RV_EXIT_NO : RV_EXIT_YES;
+}
+
 int cmd_model_drift(int argc, char **argv)
 {
-    bool json = false, help = false;
-    const char *model = NULL, *save_path = NULL;
+    bool json = false, help = false, agent = false;
+    const char *model = NULL, *save_path = NULL, *socket_path = NULL;
     struct rv_option_list reference = { 0 }, now = { 0 };
     const struct rv_option options[] = {
         { RV_OPTION_STRING, 'm', "model", "MODEL",
@@ -195,6 +239,9 @@ int cmd_model_drift(int argc, char **argv)
         { RV_OPTION_LIST, 'n', "now", "FILE", "recording or profile of how it is", &now, 0, 0 },
         { RV_OPTION_STRING, 'o', "save", "FILE", "save the profile of how it is", &save_path, 0,
           0 },
+        { RV_OPTION_FLAG, 'a', "agent", NULL, "ask the agent how its models stand", &agent, 0, 0 },
+        { RV_OPTION_STRING, 's', "socket", "PATH", "the agent's control socket", &socket_path, 0,
+          0 },
         { RV_OPTION_FLAG, 0, "json", NULL, "print one JSON object", &json, 0, 0 },
         { RV_OPTION_FLAG, 'h', "help", NULL, "print this help", &help, 0, 0 },
         { RV_OPTION_END, 0, NULL, NULL, NULL, NULL, 0, 0 },
@@ -202,16 +249,19 @@ int cmd_model_drift(int argc, char **argv)
     int operands = 0, status = RV_EXIT_ERROR;
 
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) == 0) {
-        bool wrong = operands != 0 || now.count == 0 || (reference.count == 0 && !save_path);
+        bool wrong =
+            operands != 0 || (!agent && (now.count == 0 || (reference.count == 0 && !save_path)));
 
         if (help || wrong) {
             fprintf(help ? stdout : stderr,
                     "usage: reeve model drift --reference FILE... --now FILE... [--model MODEL]\n"
-                    "       reeve model drift --now FILE... --save PROFILE\n");
+                    "       reeve model drift --now FILE... --save PROFILE\n"
+                    "       reeve model drift --agent [--socket PATH]\n");
             rv_options_help(options, help ? stdout : stderr);
             status = help ? RV_EXIT_YES : RV_EXIT_ERROR;
         } else {
-            status = run(model, &reference, &now, save_path, json);
+            status = agent ? ask_agent(socket_path, json)
+                           : run(model, &reference, &now, save_path, json);
         }
     }
     free(reference.items);

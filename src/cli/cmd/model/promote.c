@@ -3,8 +3,27 @@
 #include "alias.h"
 #include "package.h"
 
+#include "base/fd.h"
 #include "base/options.h"
 #include "command.h"
+
+#include <fcntl.h>
+
+/** The folder keeps what it promotes: the agent finds it there by its digest. */
+static int keep_package(int dir_fd, const char *path, const struct rv_sha256 *digest)
+{
+    RV_AUTO(rv_freep) char *bytes = NULL;
+    char name[RV_ALIAS_PACKAGE_NAME_MAX];
+    size_t len = 0;
+    int r = rv_read_file(AT_FDCWD, path, RV_PACKAGE_BYTES_MAX, &bytes, &len);
+
+    rv_alias_package_name(digest, name);
+    if (r == 0)
+        r = rv_write_file_atomic(dir_fd, name, bytes, len, 0644);
+    if (r < 0)
+        fprintf(stderr, "reeve: nothing was changed: %s cannot be kept: %s\n", path, strerror(-r));
+    return r;
+}
 
 static int run(const char *folder, const char *model, const struct rv_alias_note *note, bool json)
 {
@@ -16,6 +35,8 @@ static int run(const char *folder, const char *model, const struct rv_alias_note
     if (!package || alias_open(folder, &place) < 0)
         return RV_EXIT_ERROR;
     digest = rv_package_digest(package);
+    if (keep_package(place.dir_fd, model, &digest) < 0)
+        return RV_EXIT_ERROR;
     r = rv_alias_promote(place.alias, &digest, note);
     if (r == -EPERM) {
         fprintf(stderr,

@@ -13,6 +13,7 @@
 
 struct rv_alias;
 
+#define RV_ALIAS_FILE      "models.jsonl" /* in a folder of packages, each named by its digest */
 #define RV_ALIAS_LINES_MAX 4096 /* the file is at most 4 MiB */
 
 /**
@@ -30,6 +31,11 @@ bool rv_alias_is_quarantined(const struct rv_alias *alias, const struct rv_sha25
 size_t rv_alias_length(const struct rv_alias *alias);
 /** A line of the history, oldest first; valid until the next change. */
 struct rv_span rv_alias_line(const struct rv_alias *alias, size_t index);
+
+/** The file name of a package in such a folder: its digest in hex and ".rv". */
+#define RV_ALIAS_PACKAGE_NAME_MAX (RV_SHA256_HEX_LEN + 4)
+void rv_alias_package_name(const struct rv_sha256 *digest,
+                           char ret_name[RV_ALIAS_PACKAGE_NAME_MAX]);
 
 struct rv_alias_note {
     const char *who; /* a person or "monitor"; UTF-8 */

@@ -99,6 +99,9 @@ uint64_t rv_pac_rank(uint64_t n, double alpha, double delta);
 int64_t rv_calibration_threshold_q16(const struct rv_calibration *calibration, uint32_t class,
                                      double alpha, double delta);
 
+/** How many classes it tells apart. */
+uint32_t rv_calibration_classes(const struct rv_calibration *calibration);
+
 /** Append the tables, versioned and checksummed. */
 void rv_calibration_save(const struct rv_calibration *calibration, struct rv_buf *buf);
 /** @return 0; -EBADMSG or -EPROTONOSUPPORT with a static sentence in `reterr` (may be NULL). */

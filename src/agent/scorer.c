@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scorer.h"
+
+#include "base/json.h"
+#include "features/table.h"
+#include "models/baseline.h"
+#include "models/forest_model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* One verdict in so many is bet on: those of one process are alike, which is no news. */
+#define BET_ON_ONE_IN 64
+
+#define FEATURES_TOLD 5
+
+/* ---- Opening ---- */
+
+static int refuse(const char **reterr, const char *why)
+{
+    if (reterr)
+        *reterr = why;
+    return -EINVAL;
+}
+
+static int open_package(struct rv_scorer *scorer, const struct rv_package *package,
+                        const char **reterr)
+{
+    const json_t *manifest = rv_package_manifest(package);
+    const char *name = json_string_value(json_object_get(manifest, "name"));
+    const json_t *promise = json_object_get(manifest, "promise");
+    json_int_t alarms_ppm = json_integer_value(json_object_get(promise, "alarms_per_host_day_ppm"));
+    struct rv_promise_options options = { 0 };
+    int r = rv_forest_model_open(package, &scorer->model, reterr);
+
+    if (r < 0)
+        return r;
+    if (!rv_package_section(package, "calibration").data)
+        return refuse(reterr, "the package has no calibration: its scores have no meaning yet");
+    r = rv_calibration_load(&scorer->calibration, rv_package_section(package, "calibration"),
+                            reterr);
+    if (r < 0)
+        return r;
+    if (rv_calibration_classes(scorer->calibration) != RV_KIND_COUNT_)
+        return refuse(reterr, "the package is calibrated for other kinds of programs");
+    if (alarms_ppm > 0 && alarms_ppm / 1000 <= UINT32_MAX)
+        options.alarms_per_day_milli = (uint32_t)(alarms_ppm / 1000);
+    rv_promise_init(&scorer->promise, &options);
+    (void)snprintf(scorer->name, sizeof(scorer->name), "%s", name ? name : "unnamed");
+    return 0;
+}
+
+static int open_built_in(struct rv_scorer *scorer)
+{
+    int r = rv_baseline_new(&scorer->model);
+
+    if (r == 0)
+        r = rv_calibration_new_baseline(&scorer->calibration);
+    rv_promise_init(&scorer->promise, &(struct rv_promise_options){ 0 });
+    (void)snprintf(scorer->name, sizeof(scorer->name), "built-in");
+    return r;
+}
+
+int rv_scorer_open(struct rv_scorer *ret_scorer, const struct rv_package *package,
+                   uint64_t drift_window_ns, const char **reterr)
+{
+    RV_AUTO(rv_scorer_done) struct rv_scorer scorer = { 0 };
+    int r = package ? open_package(&scorer, package, reterr) : open_built_in(&scorer);
+
+    if (r < 0)
+        return r;
+    scorer.watch = malloc(sizeof(*scorer.watch));
+    if (!scorer.watch)
+        return -ENOMEM;
+    rv_drift_watch_init(scorer.watch, drift_window_ns);
+    rv_sha256_hex(&scorer.model->digest, scorer.hex);
+    *ret_scorer = scorer;
+    scorer = (struct rv_scorer){ 0 };
+    return 0;
+}
+
+void rv_scorer_done(struct rv_scorer *scorer)
+{
+    rv_calibration_free(&scorer->calibration);
+    rv_model_free(&scorer->model);
+    free(scorer->watch);
+    *scorer = (struct rv_scorer){ 0 };
+}
+
+/* ---- Verdicts ---- */
+
+bool rv_scorer_stands(const struct rv_scorer *scorer)
+{
+    return rv_promise_kept(&scorer->promise) && scorer->watch->drift.light != RV_LIGHT_RED;
+}
+
+/** Tell the promise's monitor. Before the score is learnt: a bet must not know the answer. */
+static void bet(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
+{
+    const struct rv_models_seen *seen = mine->seen;
+    uint64_t p_q32 = 0;
+
+    if (!seen->tainted && !mine->inherited && (seen->random >> 32) % BET_ON_ONE_IN == 0)
+        p_q32 = rv_calibration_p_q32(scorer->calibration, seen->class, mine->raw_q16, seen->random);
+    (void)rv_promise_verdict(&scorer->promise, seen->time_ns, p_q32, mine->alarmed);
+}
+
+void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
+{
+    const struct rv_models_seen *seen = mine->seen;
+
+    bet(scorer, mine);
+    if (mine->fate == RV_FATE_NORMAL)
+        (void)rv_drift_watch_row(scorer->watch, seen->vector, mine->raw_q16, seen->time_ns);
+    if (!seen->learn)
+        return;
+    if (mine->fate == RV_FATE_HOLD)
+        rv_calibration_hold(scorer->calibration, seen->class, mine->raw_q16);
+    else if (mine->fate == RV_FATE_NORMAL)
+        rv_calibration_add(scorer->calibration, seen->class, mine->raw_q16, seen->weight);
+}
+
+/* ---- How it stands ---- */
+
+static json_int_t milli(double value)
+{
+    return (json_int_t)(value * 1000.0 + 0.5);
+}
+
+static json_t *features_json(const struct rv_drift_report *report)
+{
+    json_t *features = json_object();
+
+    for (size_t i = 0; i < RV_FEATURE_COUNT; i++) {
+        const struct rv_distance *distance = &report->distance[i];
+
+        if (milli(distance->psi) > 0)
+            json_object_set_new(features, rv_feature_info(i)->name,
+                                json_pack("{sI sI sI}", "psi_milli", milli(distance->psi),
+                                          "ks_milli", milli(distance->ks), "js_milli",
+                                          milli(distance->js)));
+    }
+    return features;
+}
+
+/** The last whole window; before there is one, the window that is being filled. */
+static json_t *drift_json(const struct rv_scorer *scorer, enum rv_models_detail detail)
+{
+    const struct rv_drift_watch *watch = scorer->watch;
+    RV_AUTO(rv_buf_done) struct rv_buf words = { 0 };
+    struct rv_drift_report report = watch->report;
+    const struct rv_distance *score = &report.distance[RV_DRIFT_SCORE];
+    json_t *object;
+
+    if (watch->windows == 0)
+        rv_drift_watch_peek(watch, &report);
+    if (watch->settled)
+        rv_drift_words(&report, FEATURES_TOLD, &words);
+    else
+        rv_buf_addf(&words, "The reference is still being gathered: %" PRIu64 " verdicts so far.",
+                    watch->reference.rows);
+    object = json_pack(
+        "{ss sb sI sI sI sI sI sI ss}", "light", rv_light_name(watch->drift.light), "settled",
+        watch->settled, "reference_rows", (json_int_t)watch->reference.rows, "window_rows",
+        (json_int_t)watch->now.rows, "windows", (json_int_t)watch->windows, "score_psi_milli",
+        milli(score->psi), "red_features", (json_int_t)report.red_features, "amber_features",
+        (json_int_t)report.amber_features, "words", words.data ? words.data : "");
+    if (object && detail == RV_MODELS_FULL)
+        json_object_set_new(object, "features", features_json(&report));
+    return object;
+}
+
+json_t *rv_scorer_json(const struct rv_scorer *scorer, enum rv_models_detail detail)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf sentence = { 0 };
+
+    rv_promise_sentence(&scorer->promise, &sentence);
+    return json_pack("{ss ss ss ss sb s{ss ss sI sI sI} so}", "name", scorer->name, "digest",
+                     scorer->hex, "kind", scorer->model->ops->kind, "light",
+                     rv_light_name(scorer->promise.light), "stands", rv_scorer_stands(scorer),
+                     "promise", "light", rv_light_name(scorer->promise.light), "sentence",
+                     sentence.data ? sentence.data : "", "alarms",
+                     (json_int_t)rv_promise_alarms(&scorer->promise), "false_alarms",
+                     (json_int_t)rv_promise_false_alarms(&scorer->promise), "steps_down",
+                     (json_int_t)scorer->promise.steps_down, "drift", drift_json(scorer, detail));
+}
+
+/* ---- Bytes: calibration, martingale and light, drift ---- */
+
+void rv_scorer_save(const struct rv_scorer *scorer, struct rv_buf *buf)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf tables = { 0 };
+    const struct rv_martingale *martingale = &scorer->promise.martingale;
+
+    rv_calibration_save(scorer->calibration, &tables);
+    rv_buf_add_le64(buf, tables.len);
+    rv_buf_add(buf, tables.data, tables.len);
+    buf->failed |= tables.failed;
+    for (size_t i = 0; i < RV_COUNT(martingale->capital); i++)
+        rv_buf_add_le64(buf, martingale->capital[i]);
+    rv_buf_add_le32(buf, (uint32_t)martingale->exponent);
+    rv_buf_add_le32(buf, (uint32_t)martingale->log2_max_q8);
+    rv_buf_add_le64(buf, martingale->steps);
+    rv_buf_add_le64(buf, martingale->restarts);
+    rv_buf_add_le32(buf, scorer->promise.light);
+    rv_buf_add_le32(buf, scorer->promise.steps_down);
+    rv_drift_watch_save(scorer->watch, buf);
+}
+
+/** A broken promise stays broken over a restart: the day of quiet begins anew. */
+static int load_promise(struct rv_promise *promise, struct rv_reader *reader)
+{
+    struct rv_martingale *martingale = &promise->martingale;
+    uint32_t light;
+
+    for (size_t i = 0; i < RV_COUNT(martingale->capital); i++) {
+        martingale->capital[i] = rv_read_le64(reader);
+        if (martingale->capital[i] >> 50)
+            return -EBADMSG;
+    }
+    martingale->exponent = (int32_t)rv_read_le32(reader);
+    martingale->log2_max_q8 = (int32_t)rv_read_le32(reader);
+    martingale->steps = rv_read_le64(reader);
+    martingale->restarts = rv_read_le64(reader);
+    light = rv_read_le32(reader);
+    promise->steps_down = rv_read_le32(reader);
+    if (reader->failed || light > RV_LIGHT_GREEN || martingale->exponent < 0 ||
+        martingale->exponent > 1 << 20)
+        return -EBADMSG;
+    promise->light = (enum rv_light)light;
+    return 0;
+}
+
+int rv_scorer_load(struct rv_scorer *scorer, struct rv_span bytes)
+{
+    RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
+    struct rv_reader reader = rv_reader(bytes);
+    struct rv_span tables = rv_read_bytes(&reader, rv_read_le64(&reader));
+    struct rv_promise promise = scorer->promise;
+    int r = reader.failed ? -EBADMSG : rv_calibration_load(&calibration, tables, NULL);
+
+    if (r == 0 && rv_calibration_classes(calibration) != RV_KIND_COUNT_)
+        r = -EBADMSG;
+    if (r == 0)
+        r = load_promise(&promise, &reader);
+    if (r == 0)
+        r = rv_drift_watch_load(scorer->watch, &reader);
+    if (r == 0 && reader.rest.len > 0)
+        r = -EBADMSG;
+    if (r < 0)
+        return r;
+    rv_calibration_free(&scorer->calibration);
+    scorer->calibration = RV_TAKE(calibration);
+    scorer->promise = promise;
+    return 0;
+}
