@@ -79,10 +79,10 @@ const char *rv_refusal_name(enum rv_refusal verdict)
 
 const char *rv_mechanism_name(enum rv_mechanism mechanism)
 {
-    static const char *const names[] = {
+    static const char *const names[RV_MECHANISMS_] = {
         [RV_BY_NONE] = "none",         [RV_BY_LSM] = "bpf-lsm", [RV_BY_CGROUP] = "cgroup-bpf",
         [RV_BY_FANOTIFY] = "fanotify", [RV_BY_AFTER] = "after",
     };
 
-    return mechanism < RV_COUNT(names) ? names[mechanism] : "unknown";
+    return mechanism < RV_MECHANISMS_ ? names[mechanism] : "unknown";
 }

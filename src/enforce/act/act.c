@@ -86,6 +86,13 @@ int rv_process_key_of(pid_t pid, struct rv_process_key *ret_key)
     return r;
 }
 
+int rv_process_parent_of(pid_t pid, pid_t *ret_parent)
+{
+    uint64_t ticks;
+
+    return read_stat(pid, ret_parent, &ticks);
+}
+
 /**
  * A pidfd of exactly this process. The start time is compared after the pidfd was opened, so the
  * pid cannot become another's in between. /proc counts in ticks: the key is cut to them.
@@ -391,6 +398,15 @@ int rv_act_undo_all(struct rv_actor *actor)
             first = r;
     }
     return first < 0 ? first : undone;
+}
+
+uint32_t rv_actor_standing(const struct rv_actor *actor)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < STANDING_MAX; i++)
+        count += actor->standing[i].number != 0;
+    return count;
 }
 
 /* ---- Life ---- */

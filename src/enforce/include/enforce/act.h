@@ -65,6 +65,9 @@ RV_MUST_CHECK int rv_act_undo(struct rv_actor *actor, uint32_t number);
  */
 int rv_act_undo_all(struct rv_actor *actor);
 
+/** How many actions stand that could be undone. */
+uint32_t rv_actor_standing(const struct rv_actor *actor);
+
 /**
  * Append a forensic snapshot as one JSON object: program, ancestry, open files, maps with a file,
  * names in the environment (never values). Each list ends at 1024 with "cut": true.
@@ -74,3 +77,5 @@ RV_MUST_CHECK int rv_act_snapshot(struct rv_process_key process, struct rv_buf *
 
 /** The key of a live process. @return 0; -ESRCH. */
 RV_MUST_CHECK int rv_process_key_of(pid_t pid, struct rv_process_key *ret_key);
+/** The parent of a live process. @return 0; -ESRCH. */
+RV_MUST_CHECK int rv_process_parent_of(pid_t pid, pid_t *ret_parent);

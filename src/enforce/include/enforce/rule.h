@@ -6,8 +6,8 @@
  * the rule matches when in each group that has affirmed terms at least one of them holds, and no
  * negated term of any group holds, and the risk lies in its range. FILE and FOLDER are one group,
  * each flag is a group of its own (memory that is anonymous *and* writable), and so is every other
- * subject. Of two names (rename, link) a rule matches when it does with either. What no rule refuses
- * is allowed.
+ * subject. Of two names (rename, link) a rule matches when it does with either. What no rule
+ * refuses is allowed.
  *
  * A rule has a fixed size and no pointers, so that it can cross from judge to guard as it is; the
  * receiver checks it with rv_rule_check(). Files are named by path here and known by identity
@@ -126,6 +126,7 @@ enum rv_mechanism {
     RV_BY_CGROUP,
     RV_BY_FANOTIFY,
     RV_BY_AFTER, /* freeze, kill, isolate, throttle */
+    RV_MECHANISMS_,
 };
 
 enum rv_refusal {
@@ -146,6 +147,7 @@ struct rv_refusal_record {
     uint64_t time_boot_ns;
     uint64_t start_boot_ns; /* of the acting process: with tgid its key */
     uint64_t cgroup_id, inode;
+    uint64_t program_inode;       /* of the file that the process runs: what a grant is bound to */
     uint64_t rules;               /* bits of the rules that matched, by their place in the set */
     uint64_t digest;              /* first 8 bytes of the set's, as read from memory */
     uint32_t tgid, tid, uid, dev; /* dev: major << 20 | minor */
@@ -155,6 +157,7 @@ struct rv_refusal_record {
     uint32_t mechanism;           /* enum rv_mechanism */
     uint32_t risk, port, family;
     uint32_t repeats; /* further ones like it that were not written out */
+    uint32_t pad;
     uint8_t addr[16]; /* IPv4 as IPv4-mapped */
     char comm[16];
     char name[64]; /* last component of the file, cut; may be empty */
