@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as each kind of data set, and as gzip: no crash, and what was read is consistent. */
-#include "models/dataset.h"
+#include "features/program.h"
+#include "models/labels.h"
 #include "models/text.h"
 
 #include <math.h>
@@ -54,6 +55,23 @@ static void check_lines(struct rv_span bytes)
     rv_lines_done(&set);
 }
 
+static void check_labels(struct rv_span bytes)
+{
+    struct rv_labels labels = { 0 };
+    struct rv_dataset_error error = { 0 };
+
+    if (rv_labels_parse(&labels, bytes, &error) == -EBADMSG && !error.message[0])
+        abort();
+    for (size_t i = 0; i < labels.count; i++) {
+        const struct rv_labelled *item = &labels.items[i];
+
+        if (item->class >= RV_KIND_COUNT_ || item->source >= labels.source_count ||
+            item->host >= labels.host_count)
+            abort();
+    }
+    rv_labels_done(&labels);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct rv_span bytes = rv_span(data, len);
@@ -62,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     check_sequences(bytes);
     check_series(bytes);
     check_lines(bytes);
+    check_labels(bytes);
     if (rv_gunzip(&inflated, bytes, (size_t)1 << 20) == 0)
         check_lines(rv_buf_span(&inflated));
     rv_buf_done(&inflated);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "channel.h"
 #include "control.h"
+#include "labels.h"
 #include "model_store.h"
 #include "models/alias.h"
 #include "recorder.h"
@@ -45,6 +46,7 @@ struct judge {
 
     struct rv_bundle *policy;
     struct rv_model_store models;
+    struct rv_labels_book *labels;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
     struct rv_audit *audit;
@@ -385,6 +387,20 @@ static json_t *model_json(void *context, const json_t *request, uint32_t peer_ui
     return rv_models_json(rv_pipeline_models(judge->pipeline), RV_MODELS_FULL);
 }
 
+static json_t *label_json(void *context, const json_t *request, uint32_t peer_uid)
+{
+    struct judge *judge = context;
+    struct rv_labels_place place = {
+        .book = judge->labels,
+        .audit = judge->audit,
+        .models = rv_pipeline_models(judge->pipeline),
+        .log_fd = judge->log_fd,
+        .time_boot_ns = judge->clock.boot_ns(NULL),
+    };
+
+    return rv_labels_answer(&place, request, peer_uid);
+}
+
 /* ---- Start ---- */
 
 static int open_state(struct judge *judge)
@@ -538,6 +554,7 @@ static int open_loop(struct judge *judge)
     static const struct rv_control_request requests[] = {
         { "status", status_json },
         { "model", model_json },
+        { "label", label_json },
         { NULL, NULL },
     };
     struct rv_control_ops ops = { requests, judge };
@@ -596,6 +613,8 @@ static int open_all(struct judge *judge)
     if (r == 0)
         r = open_pipeline(judge);
     if (r == 0)
+        r = rv_labels_book_open(&judge->labels, judge->state_fd);
+    if (r == 0)
         r = open_recorder(judge);
     if (r == 0)
         r = open_stream(judge);
@@ -623,6 +642,7 @@ static void judge_done(struct judge *judge)
     rv_signer_free(&judge->signer);
     rv_stream_free(&judge->stream);
     rv_pipeline_free(&judge->pipeline);
+    rv_labels_book_free(&judge->labels);
     rv_model_store_done(&judge->models);
     rv_bundle_free(&judge->policy);
     rv_closep(&judge->segments_fd);

@@ -30,6 +30,8 @@ struct rv_command {
     COMMAND(audit, tail, "[LOG] [--follow]", "print the last entries")                             \
     COMMAND(audit, verify, "LOG|PROOF|FOLDER -k KEY.pub", "check a log, a proof or an export")     \
     COMMAND(audit, witness, "[DIR] --policy FILE", "have a log cosigned, or cosign others")        \
+    COMMAND(decisions, label, "INDEX benign|malicious [--note TEXT]", "judge a decision")           \
+    COMMAND(decisions, labels, "[-o FILE]", "write what people judged, for training")              \
     COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
     COMMAND(model, card, "MODEL [--json]", "print a model's card, or CycloneDX")                   \
     COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \

@@ -2,6 +2,7 @@
 /* The receipt of a decision (rv_outcome_receipt()), its verdict computed again from its vector. */
 #include "recompute.h"
 
+#include "agent/receipt.h"
 #include "features/table.h"
 #include "models/baseline.h"
 #include "models/calibration.h"
@@ -10,92 +11,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-/** What the entry says, read and bounded. */
-struct recorded {
-    struct rv_vector vector;
-    int64_t risk, raw_q16, base_q16;
-    int64_t attribution_q16[RV_FEATURE_COUNT];
-    struct rv_p_value p;
-};
-
 struct check {
     struct rv_buf *report;
     unsigned differing;
 };
-
-/* ---- Reading ---- */
-
-/** An integer, or one too large for every reader of JSON: text, as 64 bits without a sign. */
-static bool read_integer(const json_t *value, int64_t *ret)
-{
-    const char *text = json_string_value(value);
-    char *end = NULL;
-
-    if (json_is_integer(value)) {
-        *ret = json_integer_value(value);
-        return true;
-    }
-    if (!text || text[0] < '0' || text[0] > '9')
-        return false;
-    errno = 0;
-    *ret = (int64_t)strtoull(text, &end, 10);
-    return errno == 0 && (size_t)(end - text) == json_string_length(value);
-}
-
-static bool read_member(const json_t *object, const char *name, int64_t *ret)
-{
-    return read_integer(json_object_get(object, name), ret);
-}
-
-static bool read_vector(const json_t *array, struct rv_vector *ret_vector)
-{
-    if (json_array_size(array) != RV_FEATURE_COUNT)
-        return false;
-    for (size_t i = 0; i < RV_FEATURE_COUNT; i++) {
-        const json_t *item = json_array_get(array, i);
-
-        if (!json_is_integer(item) || json_integer_value(item) < INT32_MIN ||
-            json_integer_value(item) > INT32_MAX)
-            return false;
-        ret_vector->value[i] = (int32_t)json_integer_value(item);
-    }
-    return true;
-}
-
-/** Features that are not named have no part in the score. */
-static bool read_attributions(json_t *object, int64_t ret[RV_FEATURE_COUNT])
-{
-    const char *name;
-    json_t *value;
-
-    if (!json_is_object(object))
-        return false;
-    json_object_foreach(object, name, value)
-    {
-        int feature = rv_feature_by_name(rv_span_str(name));
-
-        if (feature < 0 || !read_integer(value, &ret[feature]))
-            return false;
-    }
-    return true;
-}
-
-static bool read_recorded(const json_t *verdict, struct recorded *ret)
-{
-    const json_t *p = json_object_get(verdict, "p");
-    int64_t above = 0, of = 0;
-
-    *ret = (struct recorded){ 0 };
-    if (!read_vector(json_object_get(verdict, "vector"), &ret->vector) ||
-        !read_member(verdict, "risk", &ret->risk) ||
-        !read_member(verdict, "raw_q16", &ret->raw_q16) ||
-        !read_member(verdict, "base_q16", &ret->base_q16) ||
-        !read_attributions(json_object_get(verdict, "attribution_q16"), ret->attribution_q16) ||
-        !read_member(p, "above", &above) || !read_member(p, "of", &of))
-        return false;
-    ret->p = (struct rv_p_value){ .above = (uint64_t)above, .of = (uint64_t)of };
-    return true;
-}
 
 static bool names_digest(const json_t *value, const struct rv_sha256 *digest)
 {
@@ -157,11 +76,13 @@ static void compare_attributions(struct check *check, const int64_t *recorded,
 }
 
 /** The line that people read states risk and score a second time. */
-static void compare_line(struct check *check, const json_t *entry, const struct recorded *recorded)
+static void compare_line(struct check *check, const json_t *entry,
+                         const struct rv_receipt_verdict *recorded)
 {
     int64_t risk = 0, raw_q16 = 0;
 
-    if (!read_member(entry, "risk", &risk) || !read_member(entry, "raw_q16", &raw_q16)) {
+    if (!rv_receipt_integer(json_object_get(entry, "risk"), &risk) ||
+        !rv_receipt_integer(json_object_get(entry, "raw_q16"), &raw_q16)) {
         rv_buf_add_str(check->report, "the entry itself states no risk and score\n");
         check->differing++;
         return;
@@ -172,7 +93,8 @@ static void compare_line(struct check *check, const json_t *entry, const struct 
     check->differing++;
 }
 
-static enum audit_recompute compare_all(const json_t *entry, const struct recorded *recorded,
+static enum audit_recompute compare_all(const json_t *entry,
+                                        const struct rv_receipt_verdict *recorded,
                                         const struct rv_model *model, struct rv_buf *report)
 {
     struct check check = { .report = report };
@@ -196,8 +118,8 @@ static enum audit_recompute compare_all(const json_t *entry, const struct record
 }
 
 /** Whether the entry's verdict can be computed here; if not, a line says why. */
-static bool comparable(const json_t *entry, const struct rv_model *model, struct recorded *ret,
-                       struct rv_buf *report)
+static bool comparable(const json_t *entry, const struct rv_model *model,
+                       struct rv_receipt_verdict *ret, struct rv_buf *report)
 {
     const json_t *verdict = json_object_get(entry, "verdict");
     struct rv_sha256 table = rv_feature_table_digest();
@@ -218,7 +140,7 @@ static bool comparable(const json_t *entry, const struct rv_model *model, struct
                     hex);
         return false;
     }
-    if (!read_recorded(verdict, ret)) {
+    if (!rv_receipt_verdict_read(verdict, ret)) {
         rv_buf_add_str(report, "the verdict lacks a number or has one that cannot be read\n");
         return false;
     }
@@ -230,7 +152,7 @@ int audit_recompute_decision(const json_t *entry, const char *model_path, struct
                              enum audit_recompute *ret_finding)
 {
     RV_AUTO(rv_model_free) struct rv_model *model = NULL;
-    struct recorded recorded;
+    struct rv_receipt_verdict recorded;
     int r = open_model(model_path, &model, report);
 
     *ret_finding = AUDIT_RECOMPUTE_UNKNOWN;

@@ -1,248 +1,164 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The behaviour task: recorded streams of events become feature vectors, as the judge makes them.
- * Without attacks an isolation forest is grown, with them boosted trees; both are forests that the
- * judge and the kernel can run. Calibrated per kind of program, on vectors that the forest did not
- * see: streams are cut into five stretches of time that are left out in turn.
+ * Without attacks an isolation forest is grown; with them boosted trees in two heads, one over all
+ * features and one over those that an attacker can only raise. Both are forests that the judge and
+ * the kernel can run. Calibrated per kind of program, on vectors of streams that the forest did not
+ * see: a fifth of the streams is left out in turn (of fewer than five, stretches of time).
  */
+#include "behaviour_fit.h"
 #include "task.h"
 
-#include "event/segment.h"
-#include "features/features.h"
 #include "features/table.h"
-#include "models/calibration.h"
+#include "models/drift.h"
 #include "models/forest_model.h"
-#include "models/isolation.h"
-#include "models/trainer.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
-#define FOLDS     5U
-#define ALL_FOLDS FOLDS
-#define ROWS_MIN  200U
+#define ROWS_MIN 200U
 
-/** Vectors with what is known of each. */
-struct vectors {
-    int32_t *values; /* count * RV_FEATURE_COUNT */
-    uint32_t *class;
-    bool *attack;
-    size_t count, room;
-};
-
-static void vectors_done(struct vectors *vectors)
+static int add_forest(struct task_training *training, const char *name,
+                      const struct rv_forest *forest)
 {
-    free(vectors->values);
-    free(vectors->class);
-    free(vectors->attack);
-    *vectors = (struct vectors){ 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
+
+    rv_forest_encode(forest, &bytes);
+    return bytes.failed ? -ENOMEM : rv_package_add(training->writer, name, rv_buf_span(&bytes));
 }
 
-static int grow(struct vectors *vectors)
+/** The same forest with another base. */
+static int add_shifted(struct task_training *training, const struct rv_forest *forest,
+                       int64_t shift)
 {
-    size_t room = vectors->room ? vectors->room * 2 : 1024;
-    int32_t *values = reallocarray(vectors->values, room, RV_FEATURE_COUNT * sizeof(*values));
-    uint32_t *class;
-    bool *attack;
-
-    if (!values)
-        return -ENOMEM;
-    vectors->values = values;
-    class = reallocarray(vectors->class, room, sizeof(*class));
-    if (!class)
-        return -ENOMEM;
-    vectors->class = class;
-    attack = reallocarray(vectors->attack, room, sizeof(*attack));
-    if (!attack)
-        return -ENOMEM;
-    vectors->attack = attack;
-    vectors->room = room;
-    return 0;
-}
-
-/** Called for each vector that is worth a verdict. @return 0 or -errno to stop. */
-typedef int (*take_vector)(void *context, const struct rv_process *process,
-                           const struct rv_vector *vector);
-
-static int read_stream(const char *path, take_vector take, void *context)
-{
-    RV_AUTO(rv_segment_reader_free) struct rv_segment_reader *reader = NULL;
-    RV_AUTO(rv_features_free) struct rv_features *features = NULL;
-    struct rv_features_options options = { 0 };
-    struct rv_segment_head head;
-    const struct rv_event *event;
-    enum rv_segment_end end;
-    int r = rv_segment_open(&reader, AT_FDCWD, path, &head);
-
-    if (r < 0) {
-        fprintf(stderr, "%s: %s; 'reeve record' makes streams\n", path,
-                r == -EBADMSG ? "not a recorded stream" : strerror(-r));
-        return r;
-    }
-    options.unix_offset_ns = (int64_t)head.unix_offset_ns;
-    r = rv_features_new(&features, &options);
-    while (r == 0) {
-        struct rv_features_change change;
-        struct rv_vector vector;
-
-        r = rv_segment_next(reader, &event, &end);
-        if (r < 0)
-            fprintf(stderr, "%s: %s\n", path, rv_segment_error(reader));
-        if (r < 0 || !event)
-            break;
-        rv_features_update(features, event, &change);
-        if (!change.process || change.due != RV_SCORE_DUE)
-            continue;
-        rv_features_vector(features, change.process, &vector);
-        r = take(context, change.process, &vector);
-    }
-    return r;
-}
-
-struct gathering {
-    struct vectors *vectors;
-    bool attack;
-};
-
-static int gather(void *context, const struct rv_process *process, const struct rv_vector *vector)
-{
-    const struct gathering *gathering = context;
-    struct vectors *vectors = gathering->vectors;
-    int r = vectors->count == vectors->room ? grow(vectors) : 0;
-
-    if (r < 0)
-        return r;
-    memcpy(vectors->values + vectors->count * RV_FEATURE_COUNT, vector->value,
-           sizeof(vector->value));
-    vectors->class[vectors->count] = rv_process_class(process);
-    vectors->attack[vectors->count++] = gathering->attack;
-    return 0;
-}
-
-static int gather_files(const struct rv_option_list *files, bool attack, struct vectors *vectors,
-                        json_t *manifest)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < files->count && r == 0; i++) {
-        struct gathering gathering = { vectors, attack };
-        size_t before = vectors->count;
-
-        r = read_stream(files->items[i], gather, &gathering);
-        if (r == 0)
-            r = task_note_data(manifest, files->items[i], vectors->count - before,
-                               attack ? "attack" : "normal");
-    }
-    return r;
-}
-
-/** By time within normal and within attack vectors, which come in that order. */
-static unsigned fold_of(const struct vectors *vectors, size_t normals, size_t row)
-{
-    return row < normals ? (unsigned)(row * FOLDS / normals)
-                         : (unsigned)((row - normals) * FOLDS / (vectors->count - normals));
-}
-
-static int train_forest(const struct vectors *vectors, size_t normals, unsigned left_out,
-                        uint64_t seed, struct rv_forest **ret_forest)
-{
-    RV_AUTO(rv_freep) int32_t *values =
-        malloc((vectors->count * RV_FEATURE_COUNT + 1) * sizeof(*values));
-    RV_AUTO(rv_freep) float *targets = malloc((vectors->count + 1) * sizeof(*targets));
-    struct rv_rows rows = { .width = RV_FEATURE_COUNT, .values = values, .targets = targets };
-    struct rv_train_options options = rv_train_defaults();
-    struct rv_isolation_options isolation = rv_isolation_defaults();
-
-    if (!values || !targets)
-        return -ENOMEM;
-    for (size_t i = 0; i < vectors->count; i++) {
-        if (fold_of(vectors, normals, i) == left_out)
-            continue;
-        memcpy(values + rows.count * RV_FEATURE_COUNT, vectors->values + i * RV_FEATURE_COUNT,
-               RV_FEATURE_COUNT * sizeof(*values));
-        targets[rows.count++] = vectors->attack[i] ? 1 : 0;
-    }
-    isolation.seed = options.seed = seed;
-    return normals == vectors->count
-               ? rv_isolation_train(values, rows.count, RV_FEATURE_COUNT, &isolation, ret_forest)
-               : rv_train_forest(&rows, &options, ret_forest, NULL);
-}
-
-/** Scores of the normal vectors by forests that did not see them. */
-static int cross_scores(const struct task_training *training, const struct vectors *vectors,
-                        size_t normals, int64_t *scores)
-{
-    for (unsigned fold = 0; fold < FOLDS; fold++) {
-        RV_AUTO(rv_forest_free) struct rv_forest *forest = NULL;
-        int r;
-
-        rv_progress_report(&training->options.progress, "behaviour", fold, FOLDS + 1);
-        r = train_forest(vectors, normals, fold, training->options.seed, &forest);
-        if (r < 0)
-            return r;
-        for (size_t i = 0; i < normals; i++) {
-            if (fold_of(vectors, normals, i) == fold)
-                scores[i] = rv_forest_score(forest, vectors->values + i * RV_FEATURE_COUNT);
-        }
-    }
-    return 0;
-}
-
-static int calibrate(const struct vectors *vectors, const int64_t *scores, size_t normals,
-                     struct rv_buf *into)
-{
-    RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
-    RV_AUTO(rv_freep) int64_t *sorted = malloc(normals * sizeof(*sorted));
-    RV_AUTO(rv_freep) int64_t *edges = malloc(RV_CALIBRATION_EDGES_MAX * sizeof(*edges));
-    struct rv_calibration_options options = { .edges_q16 = edges, .class_count = RV_KIND_COUNT_ };
+    RV_AUTO(rv_forest_free) struct rv_forest *shifted = NULL;
+    struct rv_forest_spec spec = rv_forest_spec_of(forest);
     int r;
 
-    if (!sorted || !edges)
+    spec.base_q16 += shift;
+    r = rv_forest_make(&spec, &shifted, NULL);
+    return r < 0 ? r : add_forest(training, "forest.monotone", shifted);
+}
+
+/** What rows score that the model did not see, both heads together; and what they look like. */
+static int add_tables(struct task_training *training, const struct vectors *vectors,
+                      const uint32_t *folds, const int64_t *scores)
+{
+    RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
+    RV_AUTO(rv_freep) struct rv_profile *profile = calloc(1, sizeof(*profile));
+    RV_AUTO(rv_freep) int64_t *sorted = malloc((vectors->count + 1) * sizeof(*sorted));
+    RV_AUTO(rv_freep) int64_t *edges = malloc(RV_CALIBRATION_EDGES_MAX * sizeof(*edges));
+    RV_AUTO(rv_buf_done) struct rv_buf tables = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf histograms = { 0 };
+    struct rv_calibration_options options = { .edges_q16 = edges, .class_count = RV_KIND_COUNT_ };
+    size_t normals = 0;
+    int r;
+
+    if (!profile || !sorted || !edges)
         return -ENOMEM;
-    memcpy(sorted, scores, normals * sizeof(*sorted));
+    for (size_t i = 0; i < vectors->count; i++) {
+        if (!vectors->attack[i] && folds[i] < BEHAVIOUR_FOLDS)
+            sorted[normals++] = scores[i];
+    }
     options.edge_count = rv_calibration_edges(sorted, normals, edges, RV_CALIBRATION_EDGES_MAX);
     r = rv_calibration_new(&calibration, &options);
-    for (size_t i = 0; i < normals && r == 0; i++)
+    for (size_t i = 0; i < vectors->count && r == 0; i++) {
+        struct rv_vector vector;
+
+        if (vectors->attack[i] || folds[i] >= BEHAVIOUR_FOLDS)
+            continue;
+        memcpy(vector.value, vectors_row(vectors, i), sizeof(vector.value));
         rv_calibration_add(calibration, vectors->class[i], scores[i], 1);
+        rv_profile_add(profile, &vector, scores[i]);
+    }
+    if (r < 0)
+        return r;
+    rv_calibration_save(calibration, &tables);
+    rv_profile_save(profile, &histograms);
+    if (tables.failed || histograms.failed)
+        return -ENOMEM;
+    r = rv_package_add(training->writer, "calibration", rv_buf_span(&tables));
+    return r < 0 ? r : rv_package_add(training->writer, "profile", rv_buf_span(&histograms));
+}
+
+static int learn(struct task_training *training, const struct vectors *vectors,
+                 const struct behaviour_options *options)
+{
+    RV_AUTO(rv_freep) uint32_t *folds = malloc((vectors->count + 1) * sizeof(*folds));
+    RV_AUTO(behaviour_scores_done) struct behaviour_scores scores = { 0 };
+    RV_AUTO(behaviour_heads_done) struct behaviour_heads heads = { 0 };
+    int64_t shift = 0;
+    int r = folds ? behaviour_folds(vectors, folds) : -ENOMEM;
+
     if (r == 0)
-        rv_calibration_save(calibration, into);
+        r = behaviour_cross(vectors, folds, options, &training->options.progress, &scores);
+    if (r == 0)
+        r = behaviour_train(vectors, folds, BEHAVIOUR_ALL, options, &heads);
+    if (r == 0 && heads.monotone)
+        r = behaviour_shift(vectors, folds, &scores, &shift);
+    for (size_t i = 0; r == 0 && heads.monotone && i < vectors->count; i++) {
+        int64_t monotone = scores.monotone[i] + shift;
+
+        scores.window[i] = monotone > scores.window[i] ? monotone : scores.window[i];
+    }
+    if (r == 0)
+        r = add_tables(training, vectors, folds, scores.window);
+    if (r == 0)
+        r = add_forest(training, "forest", heads.window);
+    if (r == 0 && heads.monotone)
+        r = add_shifted(training, heads.monotone, shift);
+    rv_progress_report(&training->options.progress, "behaviour", 1, 1);
     return r;
 }
 
-static int learn(struct task_training *training, const struct vectors *vectors, size_t normals)
+static int take_labels(const struct task_training *training, struct vectors *vectors,
+                       const struct behaviour_options *options)
 {
-    RV_AUTO(rv_freep) int64_t *scores = malloc((normals + 1) * sizeof(*scores));
-    RV_AUTO(rv_forest_free) struct rv_forest *forest = NULL;
-    int r = scores ? cross_scores(training, vectors, normals, scores) : -ENOMEM;
+    RV_AUTO(rv_labels_done) struct rv_labels labels = { 0 };
+    bool accepted = false;
+    int r;
 
+    if (training->files.labels.count == 0)
+        return 0;
+    if (training->files.attack.count == 0) {
+        fputs("judgements are held against streams of normal work and of attacks; give both\n",
+              stderr);
+        return -EINVAL;
+    }
+    r = behaviour_labels(&training->files.labels, &labels, training->manifest);
     if (r == 0)
-        r = calibrate(vectors, scores, normals, training->calibration);
-    if (r == 0)
-        r = train_forest(vectors, normals, ALL_FOLDS, training->options.seed, &forest);
-    rv_progress_report(&training->options.progress, "behaviour", 1, 1);
-    if (r == 0)
-        rv_forest_encode(forest, training->section);
+        r = behaviour_admit(vectors, &labels, options, &accepted);
+    if (r == 0 && !accepted) {
+        fputs("the judgements are refused: the model does worse with them\n", stderr);
+        return -EPERM;
+    }
     return r;
 }
 
 static int train(struct task_training *training)
 {
     RV_AUTO(vectors_done) struct vectors vectors = { 0 };
+    struct behaviour_options options = {
+        .seed = training->options.seed,
+        .source_cap_ppm = (uint32_t)training->source_cap * 10000,
+    };
     size_t normals;
-    int r = gather_files(&training->files.normal, false, &vectors, training->manifest);
+    int r = behaviour_gather(&training->files.normal, false, &vectors, training->manifest);
 
     normals = vectors.count;
     if (r == 0)
-        r = gather_files(&training->files.attack, true, &vectors, training->manifest);
+        r = behaviour_gather(&training->files.attack, true, &vectors, training->manifest);
     if (r < 0)
         return r;
     if (normals < ROWS_MIN) {
-        fprintf(stderr, "%zu verdicts are due in the normal streams, %u are needed: record longer\n",
+        fprintf(stderr,
+                "%zu verdicts are due in the normal streams, %u are needed: record longer\n",
                 normals, ROWS_MIN);
         return -EINVAL;
     }
     fprintf(stderr, "%zu normal and %zu attack vectors\n", normals, vectors.count - normals);
-    r = learn(training, &vectors, normals);
+    r = take_labels(training, &vectors, &options);
+    if (r == 0)
+        r = learn(training, &vectors, &options);
     if (r < 0)
         fprintf(stderr, "training failed: %s\n", strerror(-r));
     return r;
@@ -291,7 +207,7 @@ static int score(const struct rv_package *package, const char *input, const stru
     }
     scoring.model = model;
     scoring.calibration = calibration;
-    return read_stream(input, put_vector, &scoring);
+    return behaviour_read(input, put_vector, &scoring, NULL);
 }
 
 const struct model_task model_task_behaviour = {

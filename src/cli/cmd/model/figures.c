@@ -134,7 +134,7 @@ int figures_evasion(json_t *report, const char *change, const struct figures_sco
                        : 0;
 
     return json_array_append_new(json_object_get(report, "evasion"),
-                                 json_pack("{s:s, s:I}", "change", change, "detection_ppm",
+                                 json_pack("{s:s, s:I}", "attack", change, "detection_ppm",
                                            (json_int_t)ppm(share))) == 0
                ? 0
                : -ENOMEM;

@@ -62,7 +62,7 @@ int task_refuse(const char *path, int code, const struct rv_dataset_error *error
 
 static bool takes_list(const char *word)
 {
-    return rv_streq(word, "--normal") || rv_streq(word, "--attack");
+    return rv_streq(word, "--normal") || rv_streq(word, "--attack") || rv_streq(word, "--labels");
 }
 
 int task_spread_lists(int argc, char **argv, char ***ret_argv)

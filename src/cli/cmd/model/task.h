@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cmd/model/task.h  What `reeve model train|score|eval` do for each kind of data: one file a
- * task (behaviour.c, sequence.c, series.c, text.c), one row here. Functions say on standard error what is
- * wrong and return a negative errno; progress goes to standard error when it is a terminal.
+ * task (behaviour.c, sequence.c, series.c, text.c), one row here. Functions say on standard error
+ * what is wrong and return a negative errno; progress goes to standard error when it is a terminal.
  */
 #pragma once
 
@@ -13,16 +13,19 @@
 /** What a model is trained or judged on. */
 struct task_files {
     struct rv_option_list normal, attack;
+    struct rv_option_list labels; /* what people judged; behaviour only */
 };
 
 struct rv_package;
+struct rv_package_writer;
 
 struct task_training {
     struct task_files files;
     struct rv_task_options options;
-    json_t *manifest;        /* data sets and figures are added */
-    struct rv_buf *section;  /* the model's bytes */
-    struct rv_buf *calibration; /* a section of its own, if anything is put in */
+    json_t *manifest;                 /* data sets and figures are added */
+    struct rv_buf *section;           /* the model's bytes, for a task of one section */
+    struct rv_package_writer *writer; /* or sections one by one */
+    unsigned source_cap; /* percent of the weight of its side that one source of rows may have */
 };
 
 /** Where scores go, one call an item. @return of put: 0, or -errno to stop. */
@@ -37,8 +40,7 @@ struct model_task {
     const char *use, *limits;
     uint32_t width; /* of host vectors; 0 for other data */
     int (*train)(struct task_training *training);
-    int (*score)(const struct rv_package *package, const char *input,
-                 const struct task_sink *sink);
+    int (*score)(const struct rv_package *package, const char *input, const struct task_sink *sink);
     /** Add figures to `report`: detection, real false-positive rate, robustness. May be NULL. */
     int (*eval)(struct rv_span section, const struct task_files *files, uint64_t seed,
                 json_t *report);

@@ -13,37 +13,32 @@
 struct arguments {
     struct task_files files;
     const char *task, *output, *name;
-    uint64_t seed;
+    uint64_t seed, source_cap;
     bool json, help;
 };
 
 static int usage(const struct rv_option *options, FILE *to)
 {
-    fputs("usage: reeve model train --task behaviour|sequence|series|text --normal FILE...\n"
-          "                         [--attack FILE...] [--seed N] -o MODEL\n"
-          "Learns what is normal; with attacks, also what is not. A label column in a file decides\n"
-          "over the option that named it. Part of the normal data is kept apart, in turn, to\n"
-          "calibrate: a risk of 200 stands for one false alarm in a hundred normal items.\n\n",
-          to);
+    fputs(
+        "usage: reeve model train --task behaviour|sequence|series|text --normal FILE...\n"
+        "                         [--attack FILE...] [--seed N] -o MODEL\n"
+        "Learns what is normal; with attacks, also what is not. A label column in a file decides\n"
+        "over the option that named it. Part of the normal data is kept apart, in turn, to\n"
+        "calibrate: a risk of 200 stands for one false alarm in a hundred normal items.\n\n",
+        to);
     rv_options_help(options, to);
     return to == stdout ? RV_EXIT_YES : RV_EXIT_ERROR;
 }
 
 static int write_package(const struct arguments *arguments, const json_t *manifest,
-                         const struct model_task *task, const struct task_training *training,
-                         struct rv_sha256 *ret_digest)
+                         struct rv_package_writer *writer, struct rv_sha256 *ret_digest)
 {
-    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
     RV_AUTO(rv_package_free) struct rv_package *package = NULL;
     RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
-    int r = rv_package_add_manifest(&writer, manifest);
+    int r = rv_package_add_manifest(writer, manifest);
 
     if (r == 0)
-        r = rv_package_add(&writer, task->section, rv_buf_span(training->section));
-    if (r == 0 && training->calibration->len > 0)
-        r = rv_package_add(&writer, "calibration", rv_buf_span(training->calibration));
-    if (r == 0)
-        r = rv_package_finish(&writer, rv_span(NULL, 0), &bytes);
+        r = rv_package_finish(writer, rv_span(NULL, 0), &bytes);
     if (r == 0)
         r = rv_package_open(rv_buf_span(&bytes), &package, NULL);
     if (r == 0)
@@ -63,9 +58,9 @@ static void print_result(const struct arguments *arguments, const struct rv_sha2
 
     rv_sha256_hex(digest, hex);
     if (arguments->json) {
-        RV_AUTO(rv_json_freep) json_t *result =
-            json_pack("{s:s, s:s, s:O}", "model", arguments->output, "digest", hex, "manifest",
-                      manifest);
+        RV_AUTO(rv_json_freep)
+        json_t *result = json_pack("{s:s, s:s, s:O}", "model", arguments->output, "digest", hex,
+                                   "manifest", manifest);
         RV_AUTO(rv_buf_done) struct rv_buf text = { 0 };
 
         if (result && rv_json_canonical(&text, result) == 0)
@@ -89,22 +84,28 @@ static int train(const struct arguments *arguments, const struct model_task *tas
         .seed = arguments->seed,
     };
     RV_AUTO(rv_json_freep) json_t *manifest = rv_manifest_new(&head);
+    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
     RV_AUTO(rv_buf_done) struct rv_buf section = { 0 };
-    RV_AUTO(rv_buf_done) struct rv_buf calibration = { 0 };
     struct task_training training = {
         .files = arguments->files,
         .options = { .seed = arguments->seed, .progress = task_progress() },
         .manifest = manifest,
         .section = &section,
-        .calibration = &calibration,
+        .writer = &writer,
+        .source_cap = (unsigned)arguments->source_cap,
     };
     struct rv_sha256 digest;
+    int r;
 
     if (!manifest)
         return RV_EXIT_ERROR;
-    if (task->train(&training) < 0 ||
-        write_package(arguments, manifest, task, &training, &digest) < 0)
-        return RV_EXIT_ERROR;
+    r = task->train(&training);
+    if (r == 0 && section.len > 0)
+        r = rv_package_add(&writer, task->section, rv_buf_span(&section));
+    if (r == 0)
+        r = write_package(arguments, manifest, &writer, &digest);
+    if (r < 0)
+        return r == -EPERM ? RV_EXIT_NO : RV_EXIT_ERROR;
     print_result(arguments, &digest, manifest);
     return RV_EXIT_YES;
 }
@@ -118,10 +119,16 @@ static int run(int argc, char **argv, struct arguments *arguments)
           &arguments->files.normal, 0, 0 },
         { RV_OPTION_LIST, 0, "attack", "FILE", "data of attacks; may be given many times",
           &arguments->files.attack, 0, 0 },
+        { RV_OPTION_LIST, 0, "labels", "FILE",
+          "behaviour: what people judged, from 'reeve decisions labels'", &arguments->files.labels,
+          0, 0 },
+        { RV_OPTION_U64, 0, "source-cap", "N",
+          "behaviour: percent of the weight that one stream or judge may have (default 10)",
+          &arguments->source_cap, 1, 100 },
         { RV_OPTION_U64, 0, "seed", "N", "same seed, same data: same model (default 1)",
           &arguments->seed, 0, 0 },
-        { RV_OPTION_STRING, 'o', "output", "MODEL", "where the package goes", &arguments->output,
-          0, 0 },
+        { RV_OPTION_STRING, 'o', "output", "MODEL", "where the package goes", &arguments->output, 0,
+          0 },
         { RV_OPTION_STRING, 0, "name", "NAME", "name of the model in its manifest",
           &arguments->name, 0, 0 },
         { RV_OPTION_FLAG, 0, "json", NULL, "print the manifest as JSON", &arguments->json, 0, 0 },
@@ -144,12 +151,16 @@ static int run(int argc, char **argv, struct arguments *arguments)
                 arguments->task);
         return RV_EXIT_ERROR;
     }
+    if (arguments->files.labels.count > 0 && task != &model_task_behaviour) {
+        fputs("--labels is for --task behaviour: judgements are about what programs did\n", stderr);
+        return RV_EXIT_ERROR;
+    }
     return train(arguments, task);
 }
 
 int cmd_model_train(int argc, char **argv)
 {
-    struct arguments arguments = { .seed = 1 };
+    struct arguments arguments = { .seed = 1, .source_cap = 10 };
     RV_AUTO(rv_freep) char **words = NULL;
     int count = task_spread_lists(argc, argv, &words), status = RV_EXIT_ERROR;
 
@@ -157,5 +168,6 @@ int cmd_model_train(int argc, char **argv)
         status = run(count, words, &arguments);
     free(arguments.files.normal.items);
     free(arguments.files.attack.items);
+    free(arguments.files.labels.items);
     return status;
 }
