@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hostile policies: the reader of human syntax, of JSON, the printer, the sorter, the compiler and
+ * Hostile policies: the reader of human syntax, of JSON, the printer, the
+ * normal form, the compiler and
  * the evaluator. What can be read must print to what can be read again, and mean the same JSON.
  */
 #include "base/json.h"
-#include "policy/place.h"
+#include "policy/normal.h"
 #include "policy/read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,6 +56,39 @@ static void decide(const struct rv_policy_set *set)
     }
 }
 
+static enum rv_fold fold(void *context, const struct rv_atom *atom)
+{
+    (void)context;
+    return (enum rv_fold)((atom->depth + atom->op) % 5);
+}
+
+/** The form stays within its bounds, and so does its complement. */
+static void check_normal(const struct rv_policy *policy)
+{
+    RV_AUTO(rv_normal_done) struct rv_normal normal = { 0 };
+    struct rv_normal_limit limit = { 0 };
+
+    if (rv_normal_add(&normal, policy, fold, NULL, &limit) < 0)
+        return;
+    for (int round = 0; round < 2; round++) {
+        if (normal.conjunct_count > RV_NORMAL_CONJUNCTS_MAX)
+            abort();
+        for (uint32_t i = 0; i < normal.conjunct_count; i++) {
+            const struct rv_conjunct *conjunct = &normal.conjuncts[i];
+
+            if (conjunct->count > RV_NORMAL_LITERALS_MAX)
+                abort();
+            for (uint32_t k = 0; k < conjunct->count; k++) {
+                if (conjunct->literals[k] >> 2 >= normal.atom_count ||
+                    (k > 0 && conjunct->literals[k - 1] >= conjunct->literals[k]))
+                    abort();
+            }
+        }
+        if (rv_normal_complement(&normal, &limit) < 0)
+            return;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     RV_AUTO(rv_policy_set_done) struct rv_policy_set set = { 0 };
@@ -76,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r < 0)
         return 0;
     for (size_t i = 0; i < set.count; i++) {
-        (void)rv_place_policy(rv_place_host(), RV_PLACE_BY_LSM, set.items[i]);
+        check_normal(set.items[i]);
         check_print(set.items[i]);
     }
     decide(&set);

@@ -2,159 +2,208 @@
 /* reeve policy explain: where each policy is enforced on this host, and why not nearer the fact. */
 #include "load.h"
 
-#include "base/fd.h"
-#include "policy/place.h"
+#include "agent/rules.h"
+#include "enforce/probe.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 struct explanation {
     struct rv_policy_set set;
     struct rv_diags diags;
-    unsigned offered;
-    bool json;
+    struct rv_entities *entities;
+    struct rv_rules *rules;
+    unsigned offered; /* 1 << enum rv_mechanism */
+    bool json, show_rules;
 };
 
-/** What this host seems to offer. `reeve doctor` tries; this only looks. */
-static unsigned look_at_host(void)
-{
-    RV_AUTO(rv_freep) char *modules = NULL;
-    size_t len = 0;
-    unsigned offered = 0;
+#define EVERY (1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY)
 
-    if (geteuid() == 0)
-        offered |= RV_PLACE_BY_FANOTIFY;
-    if (geteuid() == 0 && access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0)
-        offered |= RV_PLACE_BY_CGROUP;
-    if (rv_read_file(AT_FDCWD, "/sys/kernel/security/lsm", 4096, &modules, &len) == 0 &&
-        strstr(modules, "bpf"))
-        offered |= RV_PLACE_BY_LSM;
-    return offered;
+/** As `reeve doctor` found it: by trying. */
+static void offer(void *context, const struct rv_enforce_probe *probe)
+{
+    unsigned *offered = context;
+
+    for (unsigned i = RV_BY_LSM; probe->works && i <= RV_BY_FANOTIFY; i++) {
+        if (rv_streq(probe->mechanism, rv_mechanism_name((enum rv_mechanism)i)))
+            *offered |= 1U << i;
+    }
 }
 
 static void print_mechanisms(struct rv_buf *buf, unsigned by, const char *none)
 {
-    static const char *const names[] = { "BPF LSM", "cgroup-BPF", "fanotify" };
     const char *between = "";
 
     if (by == 0)
         rv_buf_add_str(buf, none);
-    for (unsigned i = 0; i < RV_COUNT(names); i++) {
+    for (unsigned i = RV_BY_LSM; i <= RV_BY_FANOTIFY; i++) {
         if (!(by & 1U << i))
             continue;
-        rv_buf_addf(buf, "%s%s", between, names[i]);
+        rv_buf_addf(buf, "%s%s", between, rv_mechanism_name((enum rv_mechanism)i));
         between = ", ";
     }
 }
 
-static unsigned line_of(const struct rv_policy *policy, struct rv_loc loc)
+static unsigned line_of(const struct rv_rules_reason *reason)
 {
+    const struct rv_source *source = reason->policy ? reason->policy->source : NULL;
     unsigned line = 1;
 
-    if (!policy->source || loc.end == 0)
+    if (!source || reason->loc.end == 0)
         return 0;
-    for (uint32_t i = 0; i < loc.start && i < policy->source->text.len; i++)
-        line += policy->source->text.data[i] == '\n';
+    for (uint32_t i = 0; i < reason->loc.start && i < source->text.len; i++)
+        line += source->text.data[i] == '\n';
     return line;
 }
 
-static struct rv_text name_of(const struct rv_policy *policy)
+static void add_rules(struct rv_buf *buf, const struct rv_rules *rules, size_t policy)
 {
-    const struct rv_text *id = rv_policy_annotation(policy, "id");
-
-    return id ? *id : policy->id;
-}
-
-static void add_text(struct rv_buf *buf, const struct rv_policy *policy,
-                     const struct rv_placement *placement)
-{
-    const struct rv_text *respond = rv_policy_annotation(policy, "respond");
-    struct rv_text name = name_of(policy);
-
-    if (!placement->governs) {
-        rv_buf_addf(buf, "%-36.*s %s\n", RV_TEXT_ARGS(name),
-                    policy->effect == RV_EFFECT_ALLOW ? "permits; there is nothing to enforce"
-                                                      : "governs no action of the host");
-        return;
-    }
-    rv_buf_addf(buf, "%-36.*s %-7s ", RV_TEXT_ARGS(name), rv_place_name(placement->place));
-    print_mechanisms(buf, placement->by, "answered once it has happened");
-    if (respond)
-        rv_buf_addf(buf, "; respond: %.*s", RV_TEXT_ARGS(*respond));
-    rv_buf_add_char(buf, '\n');
-    for (uint32_t i = 0; i < placement->reason_count; i++) {
-        const struct rv_place_reason *reason = &placement->reasons[i];
-        unsigned line = line_of(policy, reason->loc);
-
-        rv_buf_addf(buf, "    %s: %s", rv_place_name(reason->place), reason->text);
-        if (line)
-            rv_buf_addf(buf, " (%.*s:%u)", RV_TEXT_ARGS(policy->source->name), line);
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (rules->rules[i].policy != policy)
+            continue;
+        rv_buf_add_str(buf, "    ");
+        rv_rules_print(buf, &rules->rules[i]);
         rv_buf_add_char(buf, '\n');
     }
 }
 
-static json_t *to_json(const struct rv_policy *policy, const struct rv_placement *placement)
+static bool permits(const struct rv_rules_policy *policy)
 {
-    struct rv_text name = name_of(policy);
-    json_t *reasons = json_array();
-    RV_AUTO(rv_buf_done) struct rv_buf by = { 0 };
+    return policy->policy && policy->policy->effect == RV_EFFECT_ALLOW;
+}
 
-    for (uint32_t i = 0; i < placement->reason_count; i++) {
-        const struct rv_place_reason *reason = &placement->reasons[i];
+static void add_text(struct rv_buf *buf, const struct explanation *explanation, size_t at)
+{
+    const struct rv_rules_policy *policy = &explanation->rules->policies[at];
+    bool alert = policy->response == RV_RESPOND_ALERT;
 
-        json_array_append_new(reasons, json_pack("{s:s, s:s, s:i}", "place",
-                                                 rv_place_name(reason->place), "text", reason->text,
-                                                 "line", (int)line_of(policy, reason->loc)));
+    if (!policy->governs) {
+        if (policy->policy)
+            rv_buf_addf(buf, "%-36s %s\n", policy->name,
+                        permits(policy) ? "permits; there is nothing to enforce"
+                                        : "governs no action of the host");
+        return;
     }
-    print_mechanisms(&by, placement->by, "");
-    return json_pack("{s:s%, s:b, s:s, s:s, s:o}", "policy", name.data, (size_t)name.len, "governs",
-                     placement->governs, "place", rv_place_name(placement->place), "by",
-                     by.data ? by.data : "", "reasons", reasons);
+    rv_buf_addf(buf, "%-36s %-7s ", policy->name, rv_place_name(policy->place));
+    print_mechanisms(buf, policy->mechanisms, "answered once it has happened");
+    rv_buf_addf(buf, "; respond: %s%s\n", rv_response_name(policy->response),
+                alert ? ", so nothing is refused" : "");
+    if (policy->partial && policy->rule_count > 0)
+        rv_buf_add_str(buf, "    a part of it is refused by rules all the same\n");
+    if (policy->waits)
+        rv_buf_add_str(buf, "    names a workload that does not run now\n");
+    for (uint32_t i = 0; i < policy->reason_count; i++) {
+        const struct rv_rules_reason *reason = &policy->reasons[i];
+        unsigned line = line_of(reason);
+
+        rv_buf_addf(buf, "    %s: %s", rv_place_name(reason->place), reason->text);
+        if (line)
+            rv_buf_addf(buf, " (%.*s:%u)", RV_TEXT_ARGS(reason->policy->source->name), line);
+        rv_buf_add_char(buf, '\n');
+    }
+    if (explanation->show_rules)
+        add_rules(buf, explanation->rules, at);
+}
+
+static json_t *rules_to_json(const struct rv_rules *rules, size_t policy)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < rules->count; i++) {
+        RV_AUTO(rv_buf_done) struct rv_buf words = { 0 };
+
+        if (rules->rules[i].policy != policy)
+            continue;
+        rv_rules_print(&words, &rules->rules[i]);
+        json_array_append_new(list, json_stringn(words.data, words.len));
+    }
+    return list;
+}
+
+static json_t *to_json(const struct rv_rules *rules, size_t at)
+{
+    const struct rv_rules_policy *policy = &rules->policies[at];
+    json_t *reasons = json_array(), *by = json_array();
+
+    for (uint32_t i = 0; i < policy->reason_count; i++) {
+        const struct rv_rules_reason *reason = &policy->reasons[i];
+
+        json_array_append_new(reasons,
+                              json_pack("{s:s, s:s, s:i}", "place", rv_place_name(reason->place),
+                                        "text", reason->text, "line", (int)line_of(reason)));
+    }
+    for (unsigned i = RV_BY_LSM; i <= RV_BY_FANOTIFY; i++) {
+        if (policy->mechanisms & 1U << i)
+            json_array_append_new(by, json_string(rv_mechanism_name((enum rv_mechanism)i)));
+    }
+    return json_pack("{s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:o, s:o}", "policy", policy->name,
+                     "governs", policy->governs, "respond", rv_response_name(policy->response),
+                     "place", rv_place_name(policy->place), "by", by, "partial", policy->partial,
+                     "waits", policy->waits, "left_out", policy->left_out, "reasons", reasons,
+                     "rules", rules_to_json(rules, at));
 }
 
 static int print_all(const struct explanation *explanation)
 {
+    const struct rv_rules *rules = explanation->rules;
     RV_AUTO(rv_json_freep) json_t *list = json_array();
     RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
     unsigned counts[3] = { 0 };
 
-    for (size_t i = 0; i < explanation->set.count; i++) {
-        const struct rv_policy *policy = explanation->set.items[i];
-        struct rv_placement placement =
-            rv_place_policy(rv_place_host(), explanation->offered, policy);
-
-        counts[placement.place] += placement.governs;
-        if (explanation->json)
-            json_array_append_new(list, to_json(policy, &placement));
-        else
-            add_text(&buf, policy, &placement);
+    for (size_t i = 0; i < rules->policy_count; i++) {
+        counts[rules->policies[i].place] += rules->policies[i].governs;
+        if (!explanation->json)
+            add_text(&buf, explanation, i);
+        else if (rules->policies[i].policy || rules->policies[i].governs)
+            json_array_append_new(list, to_json(rules, i));
     }
     if (explanation->json) {
         json_dumpf(list, stdout, JSON_INDENT(2));
         printf("\n");
         return RV_EXIT_YES;
     }
-    rv_buf_addf(&buf, "\n%u by the kernel alone, %u by the judge before the fact, %u after it\n",
+    rv_buf_addf(&buf, "\n%u by the kernel alone, %u by the judge before the fact, %u after it; ",
                 counts[RV_PLACE_KERNEL], counts[RV_PLACE_INLINE], counts[RV_PLACE_AFTER]);
-    rv_buf_add_str(&buf, "this host offers: ");
+    rv_buf_addf(&buf, "%u of %d rules\nthis host offers: ", rules->count, RV_RULES_MAX);
     print_mechanisms(&buf, explanation->offered, "nothing that refuses before the fact");
-    printf("%s\n", buf.data ? buf.data : "");
+    printf("%s%s\n", buf.data ? buf.data : "",
+           explanation->offered == 0 && geteuid() != 0 ? " (trying it needs root)" : "");
     return RV_EXIT_YES;
 }
 
 static void explanation_done(struct explanation *explanation)
 {
+    rv_rules_free(&explanation->rules);
+    rv_entities_free(&explanation->entities);
     rv_policy_set_done(&explanation->set);
     rv_diags_done(&explanation->diags);
+}
+
+/** The groups of actions that the first schema found declares. */
+static int load_groups(struct explanation *explanation, const char *path)
+{
+    RV_AUTO(rv_freep) char *schema_path = policy_find_schema(path);
+    RV_AUTO(rv_schema_free) struct rv_schema *schema = NULL;
+    RV_AUTO(rv_json_freep) json_t *none = json_array();
+    int r;
+
+    if (!schema_path || explanation->entities)
+        return 0;
+    r = policy_load_schema(schema_path, &schema, &explanation->diags);
+    return r < 0 ? r
+                 : policy_make_entities(schema_path, none, schema, &explanation->entities,
+                                        &explanation->diags);
 }
 
 int cmd_policy_explain(int argc, char **argv)
 {
     RV_AUTO(explanation_done) struct explanation explanation = { 0 };
+    struct rv_rules_options how = { 0 };
     bool help = false, every = false;
     int operands = 0, r = 0;
     const struct rv_option options[] = {
         { RV_OPTION_FLAG, 0, "json", NULL, "print JSON", &explanation.json, 0, 0 },
+        { RV_OPTION_FLAG, 0, "rules", NULL, "print the rules that each policy becomes",
+          &explanation.show_rules, 0, 0 },
         { RV_OPTION_FLAG, 0, "any-host", NULL, "as on a host that offers every mechanism", &every,
           0, 0 },
         { RV_OPTION_FLAG, 'h', "help", NULL, "print this", &help, 0, 0 },
@@ -164,16 +213,26 @@ int cmd_policy_explain(int argc, char **argv)
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
         return RV_EXIT_ERROR;
     if (help || operands < 1) {
-        policy_help("explain", "FILE|DIR... [--any-host] [--json]",
+        policy_help("explain", "FILE|DIR... [--rules] [--any-host] [--json]",
                     "Say of each policy whether the kernel alone, the judge before the fact or "
-                    "only the judge after it\ncan enforce it on this host, and why",
+                    "only the judge after it\ncan enforce it on this host, and why. What the host "
+                    "offers is tried, as by `reeve doctor`: that needs root",
                     options);
         return help ? RV_EXIT_YES : RV_EXIT_ERROR;
     }
-    explanation.offered =
-        every ? RV_PLACE_BY_LSM | RV_PLACE_BY_CGROUP | RV_PLACE_BY_FANOTIFY : look_at_host();
-    for (int i = 1; r == 0 && i <= operands; i++)
+    for (int i = 1; r == 0 && i <= operands; i++) {
         r = policy_load_policies(argv[i], &explanation.set, &explanation.diags);
+        if (r == 0)
+            r = load_groups(&explanation, argv[i]);
+    }
     policy_show(&explanation.diags);
+    if (r < 0)
+        return RV_EXIT_ERROR;
+    if (every)
+        explanation.offered = EVERY;
+    else
+        rv_enforce_probe(offer, &explanation.offered);
+    how.offered = explanation.offered;
+    r = rv_rules_compile(&explanation.rules, &explanation.set, explanation.entities, &how);
     return r < 0 ? RV_EXIT_ERROR : print_all(&explanation);
 }

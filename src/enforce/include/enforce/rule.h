@@ -115,6 +115,31 @@ struct rv_rule {
 /** @return NULL when every field is in range, else a sentence without its full stop. Static. */
 const char *rv_rule_check(const struct rv_rule *rule);
 
+/** What is known of one action, for rv_rule_matches(). Borrowed; what is absent is NULL or 0. */
+struct rv_rule_facts {
+    uint32_t action; /* one RV_DO_* bit */
+    uint32_t risk;
+    const char *program;        /* path */
+    const char *const *lineage; /* paths: the program's own and those of its ancestors */
+    const char *const *files;   /* paths: one, or both names of a rename or link */
+    const uint64_t *cgroups;    /* inodes: its own cgroup v2 folder and those above it */
+    size_t lineage_count, file_count, cgroup_count;
+    uint32_t kind, lineage_kinds; /* lineage_kinds: bits 1 << kind, the program's own included */
+    uint32_t uid, euid, gid;
+    uint32_t file_kind;
+    uint32_t port, family, protocol;
+    bool has_address;
+    uint8_t address[16]; /* IPv4 as IPv4-mapped */
+    uint32_t flags;      /* bits 1 << enum rv_rule_flag */
+};
+
+/**
+ * What a rule means, told from paths and numbers: the reference for providers, which know files
+ * and programs by identity instead. Mode, lease, grants and budgets are the providers' own affair.
+ * The rule must have passed rv_rule_check().
+ */
+bool rv_rule_matches(const struct rv_rule *rule, const struct rv_rule_facts *facts);
+
 /** "exec", "connect", ... of one RV_DO_* bit; NULL for none. Static. */
 const char *rv_do_name(uint32_t bit);
 
