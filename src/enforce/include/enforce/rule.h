@@ -182,7 +182,7 @@ struct rv_refusal_record {
     uint32_t mechanism;           /* enum rv_mechanism */
     uint32_t risk, port, family;
     uint32_t repeats; /* further ones like it that were not written out */
-    uint32_t pad;
+    uint32_t program_dev; /* with program_inode */
     uint8_t addr[16]; /* IPv4 as IPv4-mapped */
     char comm[16];
     char name[64]; /* last component of the file, cut; may be empty */
@@ -207,4 +207,9 @@ struct rv_rule_settings {
     uint32_t pad;
     uint64_t latency_budget_ns; /* p99.9 of a hook, above which it disarms itself; 0: no limit */
     uint64_t digest;            /* first 8 bytes of the policy's, named in each record */
+};
+
+/** Of one rule, since its set was put in place: how often each verdict. */
+struct rv_rule_counts {
+    uint64_t by[RV_REFUSALS_];
 };
