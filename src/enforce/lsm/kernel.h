@@ -30,8 +30,13 @@ enum {
     BPF_MAP_TYPE_RINGBUF = 27,
     BPF_MAP_TYPE_TASK_STORAGE = 29,
     BPF_F_NO_PREALLOC = 1,
+    BPF_F_RDONLY_PROG = 1 << 7,
+    BPF_ANY = 0,
     BPF_NOEXIST = 1,
     BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+    BPF_PROG_GET_FD_BY_ID = 13,
+    BPF_MAP_GET_FD_BY_ID = 14,
+    BPF_LINK_GET_FD_BY_ID = 30,
 };
 
 #include <bpf/bpf_helpers.h>
@@ -45,11 +50,18 @@ struct super_block {
     __u32 s_dev;
 };
 struct inode {
+    __u16 i_mode;
     __u64 i_ino;
+    __u32 i_nlink;
     struct super_block *i_sb;
+};
+struct qstr {
+    __u32 len;
+    const unsigned char *name;
 };
 struct dentry {
     struct dentry *d_parent;
+    struct qstr d_name;
     struct inode *d_inode;
 };
 struct path {
@@ -63,24 +75,62 @@ struct file {
 struct mm_struct {
     struct file *exe_file;
 };
+struct vm_area_struct {
+    struct file *vm_file;
+    void *vm_ops;
+};
+typedef struct {
+    __u32 val;
+} kuid_t;
+struct cred {
+    kuid_t uid, euid;
+};
 struct task_struct {
     int tgid;
     int pid;
     __u64 start_boottime;
+    struct task_struct *real_parent;
     struct task_struct *group_leader;
     struct mm_struct *mm;
+    const struct cred *cred;
 };
 struct linux_binprm {
     struct file *file;
 };
+struct iattr {
+    unsigned int ia_valid;
+    __u16 ia_mode;
+};
+struct in6_addr {
+    __u8 in6_u[16];
+};
+struct sock_common {
+    __u16 skc_family;
+    __u16 skc_num;
+    __u32 skc_rcv_saddr;
+    struct in6_addr skc_v6_rcv_saddr;
+};
 struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_type;
     __u16 sk_protocol;
+};
+struct unix_sock {
+    struct sock sk;
+    struct path path;
 };
 struct socket {
     struct sock *sk;
 };
 struct sockaddr {
     __u16 sa_family;
+};
+struct msghdr {
+    void *msg_name;
+    int msg_namelen;
+};
+struct bpf_iter__task {
+    struct task_struct *task;
 };
 #pragma clang attribute pop
 

@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The BPF LSM provider's user half: rules to masks, tables to maps. */
-#include "enforce/lsm.h"
+/* The BPF LSM provider's user half: loading, swapping sets, lease and stop. */
+#include "provider.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 
-#include "wire.h"
-
-#include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
-
-#pragma GCC diagnostic push /* bpftool's code, not ours */
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#include "lsm.skel.h"
-#pragma GCC diagnostic pop
-
-struct rv_lsm {
-    struct rv_lsm_bpf *bpf;
-    struct ring_buffer *ring;
-    struct rv_lsm_control control; /* ours; `disarmed` is the kernel's */
-    int (*put)(void *context, const struct rv_lsm_record *record);
-    void *put_context;
-};
 
 /* ---- Open ---- */
 
@@ -62,33 +43,115 @@ static unsigned hook_arguments(const struct btf *btf, const char *hook)
     return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type));
 }
 
-static void choose_programs(struct rv_lsm_bpf *bpf, const struct btf *btf)
+/** @return the actions that cannot be asked about here: kernels before 6.1 lack one hook. */
+static uint32_t choose_programs(struct rv_lsm_bpf *bpf, const struct btf *btf)
 {
     struct bpf_program *program;
     bool idmap = hook_arguments(btf, "inode_setattr") == 3;
+    uint32_t missing = 0;
 
     bpf_object__for_each_program(program, bpf->obj)
     {
         const char *section = bpf_program__section_name(program);
 
-        if (hook_arguments(btf, section + strlen("lsm/")) == 0)
-            (void)bpf_program__set_autoload(program, false);
+        if (strncmp(section, "lsm/", 4) != 0 || hook_arguments(btf, section + 4) > 0)
+            continue;
+        (void)bpf_program__set_autoload(program, false);
+        missing |= rv_streq(section, "lsm/userns_create") ? RV_DO_USERNS : 0;
     }
     (void)bpf_program__set_autoload(idmap ? bpf->progs.rv_setattr : bpf->progs.rv_setattr_idmap,
                                     false);
+    return missing;
+}
+
+static int load(struct rv_lsm *lsm)
+{
+    struct btf *btf;
+    int r;
+
+    if (getrandom(&lsm->seed, sizeof(lsm->seed), 0) != sizeof(lsm->seed))
+        return -EIO;
+    btf = btf__load_vmlinux_btf();
+    if (!btf)
+        return -EOPNOTSUPP;
+    lsm->bpf = rv_lsm_bpf__open();
+    if (!lsm->bpf) {
+        r = -errno;
+        btf__free(btf);
+        return r;
+    }
+    lsm->missing = choose_programs(lsm->bpf, btf);
+    btf__free(btf);
+    lsm->bpf->rodata->seed = lsm->seed;
+    r = rv_lsm_bpf__load(lsm->bpf);
+    return r < 0 ? r : rv_lsm_bpf__attach(lsm->bpf);
+}
+
+/** Run the iterator over all tasks once: those that ran before us get their lineage. */
+static int seed_lineages(struct rv_lsm *lsm)
+{
+    RV_AUTO(rv_closep) int fd = bpf_iter_create(bpf_link__fd(lsm->bpf->links.rv_seed));
+    char nothing[64];
+    ssize_t n;
+
+    if (fd < 0)
+        return -errno;
+    do {
+        n = read(fd, nothing, sizeof(nothing));
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    return n < 0 ? -errno : 0;
+}
+
+static int add_own(int map, enum rv_lsm_own what, uint32_t id)
+{
+    uint64_t key = (uint64_t)what << 32 | id;
+    uint32_t one = 1;
+
+    return bpf_map_update_elem(map, &key, &one, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/** Tell the programs which programs, maps and links are ours; they never change, so freeze that. */
+static int know_own(struct rv_lsm *lsm)
+{
+    struct bpf_object_skeleton *skeleton = lsm->bpf->skeleton;
+    int own = bpf_map__fd(lsm->bpf->maps.own), r = 0;
+
+    for (int i = 0; r == 0 && i < skeleton->map_cnt; i++) {
+        struct bpf_map_info info = { 0 };
+        uint32_t len = sizeof(info);
+
+        r = bpf_obj_get_info_by_fd(bpf_map__fd(*skeleton->maps[i].map), &info, &len);
+        if (r == 0)
+            r = add_own(own, RV_LSM_OWN_MAP, info.id);
+    }
+    for (int i = 0; r == 0 && i < skeleton->prog_cnt; i++) {
+        struct bpf_prog_info info = { 0 };
+        struct bpf_link_info link = { 0 };
+        uint32_t len = sizeof(info), link_len = sizeof(link);
+
+        if (!*skeleton->progs[i].link)
+            continue;
+        r = bpf_obj_get_info_by_fd(bpf_program__fd(*skeleton->progs[i].prog), &info, &len);
+        if (r == 0)
+            r = add_own(own, RV_LSM_OWN_PROGRAM, info.id);
+        if (r == 0)
+            r = bpf_obj_get_info_by_fd(bpf_link__fd(*skeleton->progs[i].link), &link, &link_len);
+        if (r == 0)
+            r = add_own(own, RV_LSM_OWN_LINK, link.id);
+    }
+    return r < 0 ? r : bpf_map_freeze(own);
 }
 
 static int on_record(void *context, void *data, size_t len)
 {
     struct rv_lsm *lsm = context;
 
-    return len < sizeof(struct rv_lsm_record) ? -EBADMSG : lsm->put(lsm->put_context, data);
+    return len < sizeof(struct rv_refusal_record) ? -EBADMSG : lsm->put(lsm->put_context, data);
 }
 
 int rv_lsm_open(struct rv_lsm **ret_lsm)
 {
     RV_AUTO(rv_lsm_close) struct rv_lsm *lsm = NULL;
-    struct btf *btf;
     int r;
 
     if (!bpf_is_active())
@@ -96,19 +159,11 @@ int rv_lsm_open(struct rv_lsm **ret_lsm)
     lsm = calloc(1, sizeof(*lsm));
     if (!lsm)
         return -ENOMEM;
-    btf = btf__load_vmlinux_btf();
-    if (!btf)
-        return -EOPNOTSUPP;
-    lsm->bpf = rv_lsm_bpf__open();
-    if (!lsm->bpf) {
-        btf__free(btf);
-        return -errno;
-    }
-    choose_programs(lsm->bpf, btf);
-    btf__free(btf);
-    r = rv_lsm_bpf__load(lsm->bpf);
+    r = load(lsm);
     if (r == 0)
-        r = rv_lsm_bpf__attach(lsm->bpf);
+        r = seed_lineages(lsm);
+    if (r == 0)
+        r = know_own(lsm);
     if (r < 0)
         return r;
     lsm->ring = ring_buffer__new(bpf_map__fd(lsm->bpf->maps.verdicts), on_record, lsm, NULL);
@@ -118,241 +173,145 @@ int rv_lsm_open(struct rv_lsm **ret_lsm)
     return 0;
 }
 
+static void free_set(struct rv_lsm_set **set)
+{
+    if (!*set)
+        return;
+    rv_lsm_set_free(*set);
+    free(*set);
+    *set = NULL;
+}
+
 void rv_lsm_close(struct rv_lsm **lsm)
 {
     if (!*lsm)
         return;
     ring_buffer__free((*lsm)->ring);
     rv_lsm_bpf__destroy((*lsm)->bpf);
+    free_set(&(*lsm)->set);
     free(*lsm);
     *lsm = NULL;
 }
 
-/* ---- Rules to masks ---- */
+/* ---- Swap ---- */
 
-/** OR a rule into an index. */
-static int add_mask(const struct bpf_map *map, const void *key, uint64_t rule)
-{
-    uint64_t mask = 0;
-
-    (void)bpf_map_lookup_elem(bpf_map__fd(map), key, &mask);
-    mask |= rule;
-    return bpf_map_update_elem(bpf_map__fd(map), key, &mask, BPF_ANY) < 0
-               ? (errno == E2BIG ? -ENOSPC : -errno)
-               : 0;
-}
-
-static int add_path(const struct bpf_map *map, const char *path, uint32_t table, uint64_t rule,
-                    bool *ret_folder)
-{
-    struct rv_lsm_file_key key = { .table = table };
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return -errno;
-    key.inode = st.st_ino;
-    key.dev = major(st.st_dev) << 20 | minor(st.st_dev);
-    if (ret_folder)
-        *ret_folder = S_ISDIR(st.st_mode);
-    return add_mask(map, &key, rule);
-}
-
-static int add_id(const struct bpf_map *map, uint64_t id, uint32_t table, uint64_t rule)
-{
-    struct rv_lsm_id_key key = { .id = id, .table = table };
-
-    return add_mask(map, &key, rule);
-}
-
-/** "ADDRESS[/BITS]" as a key; IPv4 becomes IPv4-mapped. */
-static int parse_address(const char *text, struct rv_lsm_addr_key *ret_key)
-{
-    struct rv_lsm_addr_key key = { 0 };
-    char host[64];
-    const char *slash = strchr(text, '/');
-    size_t len = slash ? (size_t)(slash - text) : strlen(text);
-    unsigned long bits, bits_max;
-    char *end = NULL;
-
-    if (len >= sizeof(host))
-        return -EINVAL;
-    memcpy(host, text, len);
-    host[len] = '\0';
-    if (inet_pton(AF_INET, host, key.addr + 12) == 1) {
-        key.addr[10] = key.addr[11] = 0xff;
-        bits_max = 32;
-    } else if (inet_pton(AF_INET6, host, key.addr) == 1) {
-        bits_max = 128;
-    } else {
-        return -EINVAL;
-    }
-    bits = slash ? strtoul(slash + 1, &end, 10) : bits_max;
-    if (bits > bits_max || (slash && (end == slash + 1 || *end)))
-        return -EINVAL;
-    key.prefix_bits = (uint32_t)(32 + bits + (128 - bits_max));
-    *ret_key = key;
-    return 0;
-}
-
-/**
- * An address index yields only its longest prefix, so a narrow key must carry the rules of the
- * wider ones: add each rule to every key that lies inside its own, and start from the wider ones.
- */
-static bool inside(const struct rv_lsm_addr_key *narrow, const struct rv_lsm_addr_key *wide)
-{
-    uint32_t bits = wide->prefix_bits - 32;
-
-    if (narrow->prefix_bits < wide->prefix_bits || memcmp(narrow->addr, wide->addr, bits / 8) != 0)
-        return false;
-    return bits % 8 == 0 ||
-           ((narrow->addr[bits / 8] ^ wide->addr[bits / 8]) >> (8 - bits % 8)) == 0;
-}
-
-static int add_addresses(struct rv_lsm *lsm, const struct rv_lsm_rule *rules, size_t count,
-                         uint32_t table, size_t *reterr_rule)
-{
-    struct rv_lsm_addr_key keys[RV_LSM_RULES];
-    int r;
-
-    for (size_t i = 0; i < count; i++) {
-        *reterr_rule = i;
-        if (!rules[i].address)
-            continue;
-        r = parse_address(rules[i].address, &keys[i]);
-        if (r < 0)
-            return r;
-        keys[i].table = table;
-    }
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; rules[i].address && k < count; k++) {
-            if (!rules[k].address || !inside(&keys[i], &keys[k]))
-                continue;
-            r = add_mask(lsm->bpf->maps.addrs, &keys[i], UINT64_C(1) << k);
-            if (r < 0)
-                return r;
-        }
-    return 0;
-}
-
-/** What the rule does not ask is satisfied by everything. */
-static void add_any(struct rv_lsm_table *table, const struct rv_lsm_rule *rule, uint64_t bit)
-{
-    for (unsigned action = 0; action < RV_LSM_ACTIONS_; action++)
-        if (rule->actions & (1U << action))
-            table->action[action] |= bit;
-    table->any_program |= rule->program ? 0 : bit;
-    table->any_uid |= rule->uid ? 0 : bit;
-    table->any_cgroup |= rule->cgroup_id ? 0 : bit;
-    table->any_resource |= rule->resource || rule->guarded_target ? 0 : bit;
-    table->any_addr |= rule->address ? 0 : bit;
-    table->any_port |= rule->port ? 0 : bit;
-    table->guarded |= rule->guarded_target ? bit : 0;
-    table->enforce |= rule->mode == RV_RULE_ENFORCE ? bit : 0;
-    table->closed |= rule->lapse == RV_LAPSE_CLOSED ? bit : 0;
-    table->budgeted |= rule->budgeted ? bit : 0;
-    for (unsigned step = 0; step < RV_LSM_RISK_STEPS; step++)
-        if (step * 100 >= rule->risk_min)
-            table->risk[step] |= bit;
-}
-
-static int add_rule(struct rv_lsm *lsm, struct rv_lsm_table *table, const struct rv_lsm_rule *rule,
-                    uint32_t index, uint64_t bit)
-{
-    bool folder = false;
-    int r = 0;
-
-    if (!rule->actions || rule->actions >> RV_LSM_ACTIONS_ || rule->risk_min > 1000)
-        return -EINVAL;
-    add_any(table, rule, bit);
-    if (rule->program)
-        r = add_path(lsm->bpf->maps.programs, rule->program, index, bit, NULL);
-    if (r == 0 && rule->resource)
-        r = add_path(lsm->bpf->maps.files, rule->resource, index, bit, &folder);
-    if (r == 0 && rule->uid)
-        r = add_id(lsm->bpf->maps.uids, *rule->uid, index, bit);
-    if (r == 0 && rule->cgroup_id)
-        r = add_id(lsm->bpf->maps.cgroups, rule->cgroup_id, index, bit);
-    if (r == 0 && rule->port)
-        r = add_id(lsm->bpf->maps.ports, rule->port, index, bit);
-    if (folder) {
-        table->folder |= bit;
-        table->too_deep |= bit; /* hiding deep in folders must not pay */
-    }
-    return r;
-}
-
-/** Remove a table's keys. `table` stands at `offset` in the key. */
+/** Remove a table's keys; `offset` is where a key names its table, in its lowest bit. */
 static void clear_index(const struct bpf_map *map, uint32_t table, size_t offset)
 {
     uint8_t key[64], next[64];
-    uint32_t owner;
     int fd = bpf_map__fd(map);
     int r = bpf_map_get_next_key(fd, NULL, next);
 
     while (r == 0) {
         memcpy(key, next, bpf_map__key_size(map));
         r = bpf_map_get_next_key(fd, key, next);
-        memcpy(&owner, key + offset, sizeof(owner));
-        if (owner == table)
+        if ((key[offset] & 1U) == table)
             (void)bpf_map_delete_elem(fd, key);
     }
 }
 
-static void clear_table(struct rv_lsm *lsm, uint32_t table)
+static int clear_counts(struct rv_lsm *lsm, uint32_t table)
 {
-    clear_index(lsm->bpf->maps.files, table, offsetof(struct rv_lsm_file_key, table));
-    clear_index(lsm->bpf->maps.programs, table, offsetof(struct rv_lsm_file_key, table));
-    clear_index(lsm->bpf->maps.uids, table, offsetof(struct rv_lsm_id_key, table));
-    clear_index(lsm->bpf->maps.cgroups, table, offsetof(struct rv_lsm_id_key, table));
-    clear_index(lsm->bpf->maps.ports, table, offsetof(struct rv_lsm_id_key, table));
-    clear_index(lsm->bpf->maps.addrs, table, offsetof(struct rv_lsm_addr_key, table));
+    int cpus = libbpf_num_possible_cpus();
+    RV_AUTO(rv_freep) struct rv_rule_counts *none = NULL;
+
+    none = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*none));
+    if (!none)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < RV_RULES_MAX; i++) {
+        uint32_t key = table * RV_RULES_MAX + i;
+
+        if (bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.counts), &key, none, BPF_ANY) < 0)
+            return -errno;
+    }
+    return 0;
 }
 
 static int put_control(struct rv_lsm *lsm)
 {
-    struct rv_lsm_control now;
     uint32_t zero = 0;
-    int fd = bpf_map__fd(lsm->bpf->maps.control);
 
-    if (bpf_map_lookup_elem(fd, &zero, &now) < 0)
-        return -errno;
-    lsm->control.disarmed = now.disarmed;
-    return bpf_map_update_elem(fd, &zero, &lsm->control, BPF_ANY) < 0 ? -errno : 0;
+    return bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.control), &zero, &lsm->control, BPF_ANY) <
+                   0
+               ? -errno
+               : 0;
 }
 
-int rv_lsm_swap(struct rv_lsm *lsm, const struct rv_lsm_rule *rules, size_t count,
-                const struct rv_lsm_settings *settings, size_t *reterr_rule)
+/** Build a set beside the one in place. */
+static int build(struct rv_lsm *lsm, const struct rv_rule *rules, size_t count,
+                 struct rv_lsm_set *set, size_t *reterr_rule)
 {
-    struct rv_lsm_table table = { .budget = settings->budget };
-    uint32_t idle = !lsm->control.active;
-    size_t at = 0;
-    int r = 0;
+    struct rv_lsm_compiler compiler = {
+        .bpf = lsm->bpf, .seed = lsm->seed, .idle = !lsm->control.active, .missing = lsm->missing
+    };
+    int r;
 
-    if (count > RV_LSM_RULES)
-        return -ENOSPC;
     /* Whoever still decides by the idle table began before the last swap: wait for them. */
     (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-    clear_table(lsm, idle);
-    memcpy(&table.digest, settings->bundle.bytes, sizeof(table.digest));
-    for (; r == 0 && at < count; at++)
-        r = add_rule(lsm, &table, &rules[at], idle, UINT64_C(1) << at);
-    if (r < 0)
-        at--;
-    else
-        r = add_addresses(lsm, rules, count, idle, &at);
-    if (r == 0 &&
-        bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.tables), &idle, &table, BPF_ANY) < 0)
-        r = -errno;
-    if (r < 0) {
-        *reterr_rule = at;
-        return r;
-    }
-    lsm->control.active = idle;
-    lsm->control.latency_budget_ns = settings->latency_budget_ns;
-    return put_control(lsm);
+    clear_index(lsm->bpf->maps.terms, compiler.idle, offsetof(struct rv_lsm_key, table));
+    clear_index(lsm->bpf->maps.addrs, compiler.idle, offsetof(struct rv_lsm_addr_key, table));
+    r = clear_counts(lsm, compiler.idle);
+    if (r == 0)
+        r = rv_lsm_mounts_read(&compiler.mounts);
+    if (r == 0)
+        r = rv_lsm_compile(&compiler, rules, count, set, reterr_rule);
+    rv_lsm_mounts_free(&compiler.mounts);
+    return r;
 }
 
-/* ---- Lease, stop, risk ---- */
+int rv_lsm_swap(struct rv_lsm *lsm, const struct rv_rule *rules, size_t count,
+                const struct rv_rule_settings *settings, uint64_t *ret_carried, size_t *reterr_rule)
+{
+    RV_AUTO(free_set) struct rv_lsm_set *set = NULL;
+    struct rv_lsm_control before = lsm->control;
+    uint32_t idle = !lsm->control.active;
+    int r;
+
+    if (count > RV_RULES_MAX)
+        return -ENOSPC;
+    set = calloc(1, sizeof(*set));
+    if (!set)
+        return -ENOMEM;
+    r = build(lsm, rules, count, set, reterr_rule);
+    if (r < 0)
+        return r;
+    set->table.budget = settings->budget;
+    set->table.digest = settings->digest;
+    if (bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.tables), &idle, &set->table, BPF_ANY) < 0)
+        return -errno;
+    lsm->control.active = idle;
+    lsm->control.latency_budget_ns = settings->latency_budget_ns;
+    r = put_control(lsm);
+    if (r < 0) {
+        lsm->control = before;
+        return r;
+    }
+    *ret_carried = set->carried;
+    free_set(&lsm->set);
+    lsm->set = RV_TAKE(set);
+    return 0;
+}
+
+bool rv_lsm_stale(const struct rv_lsm *lsm)
+{
+    struct rv_lsm_mounts mounts = { 0 };
+    bool stale = false;
+
+    if (!lsm->set || lsm->set->path_count == 0 || rv_lsm_mounts_read(&mounts) < 0)
+        return false;
+    for (size_t i = 0; !stale && i < lsm->set->path_count; i++) {
+        const struct rv_lsm_path *path = &lsm->set->paths[i];
+        struct rv_lsm_program now = { 0 };
+
+        if (rv_lsm_identify(&mounts, lsm->seed, path->path, &now) < 0)
+            now = (struct rv_lsm_program){ 0 };
+        stale = memcmp(&now, &path->identity, sizeof(now)) != 0;
+    }
+    rv_lsm_mounts_free(&mounts);
+    return stale;
+}
+
+/* ---- Lease and stop ---- */
 
 int rv_lsm_renew(struct rv_lsm *lsm, uint64_t ms)
 {
@@ -368,94 +327,27 @@ int rv_lsm_observe(struct rv_lsm *lsm, bool observe)
     return put_control(lsm);
 }
 
-uint64_t rv_lsm_disarmed(const struct rv_lsm *lsm)
+int rv_lsm_self_protect(struct rv_lsm *lsm, bool on)
 {
-    struct rv_lsm_control now = { 0 };
+    lsm->control.self = on;
+    return put_control(lsm);
+}
+
+uint32_t rv_lsm_disarmed(const struct rv_lsm *lsm)
+{
+    uint64_t slow = 0;
     uint32_t zero = 0;
 
-    (void)bpf_map_lookup_elem(bpf_map__fd(lsm->bpf->maps.control), &zero, &now);
-    return now.disarmed;
+    (void)bpf_map_lookup_elem(bpf_map__fd(lsm->bpf->maps.disarmed), &zero, &slow);
+    return (uint32_t)slow;
 }
 
 int rv_lsm_rearm(struct rv_lsm *lsm)
 {
+    uint64_t none = 0;
     uint32_t zero = 0;
 
-    lsm->control.disarmed = 0;
-    return bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.control), &zero, &lsm->control, BPF_ANY) <
-                   0
+    return bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.disarmed), &zero, &none, BPF_ANY) < 0
                ? -errno
                : 0;
-}
-
-static int change_task(struct rv_lsm *lsm, int pidfd, const uint32_t *risk, bool guarded)
-{
-    struct rv_lsm_task task = { 0 };
-    int fd = bpf_map__fd(lsm->bpf->maps.tasks);
-
-    (void)bpf_map_lookup_elem(fd, &pidfd, &task);
-    if (risk)
-        task.risk = *risk;
-    task.guarded |= guarded;
-    return bpf_map_update_elem(fd, &pidfd, &task, BPF_ANY) < 0 ? -errno : 0;
-}
-
-int rv_lsm_set_risk(struct rv_lsm *lsm, int pidfd, uint32_t risk)
-{
-    return risk > 1000 ? -EINVAL : change_task(lsm, pidfd, &risk, false);
-}
-
-int rv_lsm_guard(struct rv_lsm *lsm, int pidfd)
-{
-    return change_task(lsm, pidfd, NULL, true);
-}
-
-/* ---- What happened ---- */
-
-int rv_lsm_rule_counts(const struct rv_lsm *lsm, size_t index,
-                       struct rv_lsm_rule_counts *ret_counts)
-{
-    int cpus = libbpf_num_possible_cpus();
-    RV_AUTO(rv_freep) struct rv_lsm_counts *each = NULL;
-    uint32_t key = (uint32_t)index;
-
-    if (index >= RV_LSM_RULES || cpus <= 0)
-        return -EINVAL;
-    each = calloc((size_t)cpus, sizeof(*each));
-    if (!each)
-        return -ENOMEM;
-    if (bpf_map_lookup_elem(bpf_map__fd(lsm->bpf->maps.counts), &key, each) < 0)
-        return -errno;
-    *ret_counts = (struct rv_lsm_rule_counts){ 0 };
-    for (int i = 0; i < cpus; i++) {
-        ret_counts->matched += each[i].matched;
-        ret_counts->denied += each[i].denied;
-        ret_counts->shadow += each[i].shadow;
-        ret_counts->lapsed += each[i].lapsed;
-        ret_counts->over_budget += each[i].over_budget;
-        ret_counts->observed += each[i].observed;
-    }
-    return 0;
-}
-
-uint64_t rv_lsm_lost(const struct rv_lsm *lsm)
-{
-    int cpus = libbpf_num_possible_cpus();
-    RV_AUTO(rv_freep) uint64_t *each = cpus > 0 ? calloc((size_t)cpus, sizeof(*each)) : NULL;
-    uint64_t sum = 0;
-    uint32_t zero = 0;
-
-    if (!each || bpf_map_lookup_elem(bpf_map__fd(lsm->bpf->maps.lost), &zero, each) < 0)
-        return 0;
-    for (int i = 0; i < cpus; i++)
-        sum += each[i];
-    return sum;
-}
-
-int rv_lsm_drain(struct rv_lsm *lsm, int (*put)(void *context, const struct rv_lsm_record *record),
-                 void *context)
-{
-    lsm->put = put;
-    lsm->put_context = context;
-    return ring_buffer__consume(lsm->ring);
 }

@@ -2,81 +2,31 @@
 /**
  * @file enforce/lsm.h  Rules that the kernel decides alone, at BPF LSM hooks.
  *
- * A rule denies; what no rule denies is allowed. A rule names things by identity (inode and device,
- * uid, cgroup id, address and port), found when it is added, so names and links made later do not
- * change what it means. A whole set is built in user space and put in place in one step; decisions
- * in flight use the old set or the new one.
+ * A whole set of rules (enforce/rule.h) is built in user space and put in place in one step;
+ * decisions in flight use the old set or the new one. Files and programs are known by what they are
+ * (inode and device) and by where they are (inode of the folder, and name): other names, links and
+ * mounts make no difference, and neither does replacing the file or making it later. FOLDER means
+ * what lies below; the folder itself is meant only by RENAME, UNLINK and MOUNT. What lies deeper
+ * than 64 folders counts as inside every folder.
  *
  * Nothing is denied before rv_lsm_renew(): the lease begins run out. The provider lives as long as
  * its handle: closing it, or the death of the process that holds it, removes every hook.
- * Not thread-safe.
+ *
+ * When something is full: a set that does not fit is refused as a whole and the old one stands.
+ * While running, a process whose lineage cannot be kept (no memory), and one with more than 16
+ * programs in it, satisfies every affirmed lineage term and no negated one, the first only for
+ * rules that lapse closed; a workload that is thrown out of the table of budgets begins a new hour;
+ * a record without room is counted (rv_lsm_lost()) and changes no decision. Not thread-safe.
  */
 #pragma once
 
-#include "base/hash.h"
-
-#include <sys/types.h>
+#include "enforce/rule.h"
 
 struct rv_lsm;
 
-/** Bits of rv_lsm_rule.actions are 1 << enum rv_lsm_action of lsm/wire.h, by these names. */
-enum {
-    RV_DO_EXEC = 1U << 0,
-    RV_DO_READ = 1U << 1,
-    RV_DO_WRITE = 1U << 2,
-    RV_DO_CREATE = 1U << 3,
-    RV_DO_RENAME = 1U << 4,
-    RV_DO_UNLINK = 1U << 5,
-    RV_DO_LINK = 1U << 6,
-    RV_DO_SETATTR = 1U << 7,
-    RV_DO_MMAP_EXEC = 1U << 8,
-    RV_DO_MPROTECT_EXEC = 1U << 9,
-    RV_DO_PTRACE = 1U << 10,
-    RV_DO_SOCKET = 1U << 11,
-    RV_DO_BIND = 1U << 12,
-    RV_DO_CONNECT = 1U << 13,
-    RV_DO_LISTEN = 1U << 14,
-    RV_DO_SETUID = 1U << 15,
-    RV_DO_KERNEL_LOAD = 1U << 16,
-    RV_DO_BPF = 1U << 17,
-    RV_DO_MOUNT = 1U << 18,
-    RV_DO_USERNS = 1U << 19,
-    RV_DO_SIGNAL = 1U << 20,
-};
-
-enum rv_rule_mode {
-    RV_RULE_SHADOW = 0,
-    RV_RULE_ENFORCE
-}; /* shadow: counted, reported, not denied */
-enum rv_rule_lapse { RV_LAPSE_OPEN = 0, RV_LAPSE_CLOSED }; /* when the lease has run out */
-
-/** Who, what, on what. A zero or NULL member asks nothing. Borrowed for the call. */
-struct rv_lsm_rule {
-    uint32_t actions;     /* RV_DO_* */
-    const char *program;  /* path of the acting program */
-    const char *resource; /* path of a file, or of a folder: then everything below it too */
-    const char *address;  /* "10.0.0.0/8", "::1"; RV_DO_CONNECT and RV_DO_BIND */
-    uint16_t port;        /* RV_DO_SOCKET: the address family */
-    const uid_t *uid;
-    uint64_t cgroup_id;  /* inode of the cgroup v2 folder */
-    uint32_t risk_min;   /* 0..1000, rounded up to a hundred */
-    bool guarded_target; /* RV_DO_SIGNAL, RV_DO_PTRACE: the target is one of Reeve's own */
-    bool budgeted;       /* denials count against the workload's budget */
-    enum rv_rule_mode mode;
-    enum rv_rule_lapse lapse;
-};
-
-struct rv_lsm_settings {
-    uint32_t budget;            /* budgeted denials in an hour and workload; 0: no limit */
-    uint64_t latency_budget_ns; /* p99.9 of a hook; 0: no limit */
-    struct rv_sha256 bundle;    /* digest, named in each record */
-};
-
-/** What a decision looked like: see struct rv_lsm_record in lsm/wire.h. */
-struct rv_lsm_record;
-
 /**
- * Load and attach. Needs root, CONFIG_BPF_LSM and `bpf` in the kernel's list of security modules.
+ * Load and attach, and learn the lineage of what runs already. Needs root, CONFIG_BPF_LSM and `bpf`
+ * in the kernel's list of security modules.
  * @return 0; -EOPNOTSUPP where BPF LSM is not active; -EPERM where the kernel takes no programs;
  *         another -errno of libbpf.
  */
@@ -85,34 +35,60 @@ void rv_lsm_close(struct rv_lsm **lsm);
 
 /**
  * Put a whole set of rules in place of the one before, in one step.
- * @return 0; -ENOSPC: more than 64 rules or a full index; -EINVAL: an impossible rule; -ENOENT or
- *         another -errno: a path of rule `*reterr_rule`. On failure the old set stands.
+ * @param ret_carried bits of the rules that hold in full from now on. A rule is not carried when
+ * this kernel lacks a hook for one of its actions, or the folder of a path that it names does not
+ *        exist (then that term holds for nothing); the rest of such a rule is in place.
+ * @return 0; -ENOSPC: more than 64 rules or a full index; -EINVAL: an impossible rule; another
+ *         -errno: of rule `*reterr_rule`. On failure the old set stands.
  */
-RV_MUST_CHECK int rv_lsm_swap(struct rv_lsm *lsm, const struct rv_lsm_rule *rules, size_t count,
-                              const struct rv_lsm_settings *settings, size_t *reterr_rule);
+RV_MUST_CHECK int rv_lsm_swap(struct rv_lsm *lsm, const struct rv_rule *rules, size_t count,
+                              const struct rv_rule_settings *settings, uint64_t *ret_carried,
+                              size_t *reterr_rule);
+/** Does a path of the set in place lead to something else now? Then swap the set again. */
+bool rv_lsm_stale(const struct rv_lsm *lsm);
 
 /** Denials hold for `ms` from now. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_renew(struct rv_lsm *lsm, uint64_t ms);
 /** Emergency stop: from now on nothing is denied, until called with false. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_observe(struct rv_lsm *lsm, bool observe);
 /** The hooks that found themselves too slow, as RV_DO_*; rv_lsm_rearm() lets them deny again. */
-uint64_t rv_lsm_disarmed(const struct rv_lsm *lsm);
+uint32_t rv_lsm_disarmed(const struct rv_lsm *lsm);
 RV_MUST_CHECK int rv_lsm_rearm(struct rv_lsm *lsm);
+
+/** The program at `path` is of this kind (0..255). @return 0; -ENOSPC: the table is full; -errno.
+ */
+RV_MUST_CHECK int rv_lsm_know_program(struct rv_lsm *lsm, const char *path, uint32_t kind);
 
 /** Give a process, named by pidfd, its risk; children begin with it. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_set_risk(struct rv_lsm *lsm, int pidfd, uint32_t risk);
-/** Mark a process as Reeve's own: target of `guarded_target` rules. @return 0 or -errno. */
+/** Mark a process as Reeve's own, and what it starts: target of RV_FLAG_GUARDED_TARGET. */
 RV_MUST_CHECK int rv_lsm_guard(struct rv_lsm *lsm, int pidfd);
+/**
+ * Never refuse this process as long as it runs the program that it runs now; not inherited.
+ * What it would have been refused is recorded. @return 0 or -errno.
+ */
+RV_MUST_CHECK int rv_lsm_protect(struct rv_lsm *lsm, int pidfd);
 
-struct rv_lsm_rule_counts {
-    uint64_t matched, denied, shadow, lapsed, over_budget, observed;
-};
+/** Let exactly this pass once, past rules that are held. @return 0; -ENOSPC: 256 wait; -errno. */
+RV_MUST_CHECK int rv_lsm_grant(struct rv_lsm *lsm, const struct rv_grant *grant);
+
+/**
+ * Keep our programs, maps and links from everybody who is not guarded, and guarded processes from
+ * signals that an open file sends. It is recorded under RV_POLICY_SELF. Processes and files are
+ * protected by rules: enforce/self.h. @return 0 or -errno.
+ */
+RV_MUST_CHECK int rv_lsm_self_protect(struct rv_lsm *lsm, bool on);
+
 /** Of the rule at `index`, since open, across swaps. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_rule_counts(const struct rv_lsm *lsm, size_t index,
-                                     struct rv_lsm_rule_counts *ret_counts);
-/** Decisions whose record found no room in the ring. */
+                                     struct rv_rule_counts *ret_counts);
+/** Decisions whose record found no room. */
 uint64_t rv_lsm_lost(const struct rv_lsm *lsm);
 
-/** Hand over the records that wait. @return how many; -errno, also of `put`. */
-int rv_lsm_drain(struct rv_lsm *lsm, int (*put)(void *context, const struct rv_lsm_record *record),
-                 void *context);
+/**
+ * Hand over the records that wait. One that repeats an earlier one of the same process, action,
+ * rule and verdict within a second is only counted: in `repeats` of the next, or of the first once
+ * more when no next one comes. @return how many; -errno, also of `put`.
+ */
+int rv_lsm_drain(struct rv_lsm *lsm,
+                 int (*put)(void *context, const struct rv_refusal_record *record), void *context);

@@ -16,7 +16,14 @@
  */
 #pragma once
 
+#ifdef __bpf__ /* the kernel's half includes this too, after its own types */
+typedef __u8 uint8_t;
+typedef __u16 uint16_t;
+typedef __u32 uint32_t;
+typedef __u64 uint64_t;
+#else
 #include "base/base.h"
+#endif
 
 #define RV_RULES_MAX      64
 #define RV_RULE_TERMS_MAX 48
@@ -69,7 +76,7 @@ enum rv_rule_subject {
     RV_TERM_ADDRESS,      /* text: "10.0.0.0/8", "::1"; IPv4-mapped IPv6 counts as IPv4 */
     RV_TERM_PORT,         /* number */
     RV_TERM_FAMILY,       /* number: AF_INET, AF_INET6, AF_UNIX, ... */
-    RV_TERM_PROTOCOL,     /* number: IPPROTO_TCP, IPPROTO_UDP, other */
+    RV_TERM_PROTOCOL,     /* number: IPPROTO_TCP, IPPROTO_UDP, other; a raw socket: IPPROTO_RAW */
     RV_TERM_FLAG,         /* number: enum rv_rule_flag */
     RV_TERM_SUBJECTS_,
 };
@@ -112,6 +119,7 @@ struct rv_rule {
     struct rv_rule_term terms[RV_RULE_TERMS_MAX];
 };
 
+#ifndef __bpf__
 /** @return NULL when every field is in range, else a sentence without its full stop. Static. */
 const char *rv_rule_check(const struct rv_rule *rule);
 
@@ -142,6 +150,7 @@ bool rv_rule_matches(const struct rv_rule *rule, const struct rv_rule_facts *fac
 
 /** "exec", "connect", ... of one RV_DO_* bit; NULL for none. Static. */
 const char *rv_do_name(uint32_t bit);
+#endif
 
 /* ---- What was decided ---- */
 
@@ -167,6 +176,8 @@ enum rv_refusal {
     RV_REFUSALS_,
 };
 
+#define RV_POLICY_SELF 0xffffffffU /* rv_refusal_record.policy: no rule, but self-protection */
+
 /** One decision that mattered. */
 struct rv_refusal_record {
     uint64_t time_boot_ns;
@@ -188,8 +199,10 @@ struct rv_refusal_record {
     char name[64]; /* last component of the file, cut; may be empty */
 };
 
+#ifndef __bpf__
 const char *rv_refusal_name(enum rv_refusal verdict);       /* "denied", ...; static */
 const char *rv_mechanism_name(enum rv_mechanism mechanism); /* "bpf-lsm", ...; static */
+#endif
 
 /**
  * One approval: it lets exactly this pass, once, until it expires. Program and file by identity.
