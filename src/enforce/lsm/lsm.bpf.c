@@ -59,7 +59,7 @@ static __always_inline void read_said(struct asker *who, struct task_struct *lea
 }
 
 static __always_inline __u64 match(const struct rv_lsm_table *t, __u32 table, __u64 rules,
-                              struct question *q, struct asker *who)
+                                   struct question *q, struct asker *who)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     __u32 risk = who->risk;

@@ -79,7 +79,7 @@ RV_MUST_CHECK int rv_lsm_grant(struct rv_lsm *lsm, const struct rv_grant *grant)
  */
 RV_MUST_CHECK int rv_lsm_self_protect(struct rv_lsm *lsm, bool on);
 
-/** Of the rule at `index`, since open, across swaps. @return 0 or -errno. */
+/** Of the rule at `index` of the set in place. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_rule_counts(const struct rv_lsm *lsm, size_t index,
                                      struct rv_rule_counts *ret_counts);
 /** Decisions whose record found no room. */

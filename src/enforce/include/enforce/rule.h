@@ -192,9 +192,9 @@ struct rv_refusal_record {
     uint32_t verdict;             /* enum rv_refusal */
     uint32_t mechanism;           /* enum rv_mechanism */
     uint32_t risk, port, family;
-    uint32_t repeats; /* further ones like it that were not written out */
+    uint32_t repeats;     /* further ones like it that were not written out */
     uint32_t program_dev; /* with program_inode */
-    uint8_t addr[16]; /* IPv4 as IPv4-mapped */
+    uint8_t addr[16];     /* IPv4 as IPv4-mapped */
     char comm[16];
     char name[64]; /* last component of the file, cut; may be empty */
 };
