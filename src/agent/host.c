@@ -234,7 +234,7 @@ static struct rv_text process_id(struct rv_host_entity *host, struct rv_process_
 static void add_directories(struct rv_host_entity *host, const struct rv_host_names *names,
                             struct rv_span path)
 {
-    if (path.len == 0 || path.data[0] != '/')
+    if (path.len < 2 || path.data[0] != '/')
         return;
     for (size_t end = path.len - 1; end > 0; end--) {
         if (path.data[end] == '/')
