@@ -5,6 +5,7 @@
 #include "draft.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define LSM        (1U << RV_BY_LSM)
 #define CGROUP     (1U << RV_BY_CGROUP)
@@ -88,6 +89,31 @@ static void lower(struct compiler *compiler, enum rv_place place, uint32_t mecha
     compiler->any_place = true;
 }
 
+/** The cgroup provider sees internet sockets: a rule that also speaks of others it carries in part.
+ */
+static bool is_internet(const struct rv_draft *draft)
+{
+    const struct rv_terms *families = &draft->affirmed[RV_TERM_FAMILY];
+
+    for (uint32_t i = 0; i < families->count; i++) {
+        if (families->items[i].number != AF_INET && families->items[i].number != AF_INET6)
+            return false;
+    }
+    return families->count + draft->affirmed[RV_TERM_ADDRESS].count +
+               draft->affirmed[RV_TERM_PORT].count >
+           0;
+}
+
+/** fanotify is asked where it has marks: on files that rules name, else in declared scopes. */
+static void note_scopes(struct compiler *compiler, const struct rv_host_verb *verb)
+{
+    struct rv_loc nowhere = { 0 };
+
+    compiler->policy->scoped = true;
+    add_reason(compiler->policy, RV_PLACE_INLINE, NULL, nowhere,
+               "%s: asked about inside the scopes that the configuration declares", verb->name);
+}
+
 /** A part that no rule holds: the judge sees it, before the fact where it can be asked. */
 static void leave(struct compiler *compiler, const struct rv_host_verb *verb, enum rv_place known,
                   const struct rv_atom *atom, const char *why)
@@ -109,32 +135,17 @@ static void leave(struct compiler *compiler, const struct rv_host_verb *verb, en
     else if (known == RV_PLACE_INLINE && !asked)
         add_reason(compiler->policy, place, NULL, nowhere,
                    "%s: the judge cannot be asked before it", verb->name);
+    if (place == RV_PLACE_INLINE)
+        note_scopes(compiler, verb);
     lower(compiler, place, place == RV_PLACE_INLINE ? FANOTIFY : 0);
     compiler->policy->partial = true;
-}
-
-/** Subjects that the cgroup provider tells. */
-static bool cgroup_tells(const struct rv_draft *draft)
-{
-    static const uint8_t told[] = { RV_TERM_UID,  RV_TERM_GID,    RV_TERM_WORKLOAD, RV_TERM_ADDRESS,
-                                    RV_TERM_PORT, RV_TERM_FAMILY, RV_TERM_PROTOCOL };
-    uint32_t count = 0, negated = 0;
-
-    if (draft->risk_min > 0 || draft->risk_max < 1000)
-        return false;
-    for (size_t i = 0; i < RV_COUNT(told); i++) {
-        count += draft->affirmed[told[i]].count;
-        for (uint32_t k = 0; k < draft->negated.count; k++)
-            negated += draft->negated.items[k].subject == told[i];
-    }
-    return count + negated == rv_draft_terms(draft);
 }
 
 /** What became a rule: who carries it here? */
 static void settle(struct compiler *compiler, const struct rv_host_verb *verb,
                    const struct rv_draft *draft)
 {
-    uint32_t able = verb->by & (cgroup_tells(draft) ? UINT32_MAX : ~CGROUP);
+    uint32_t able = verb->by & (is_internet(draft) ? UINT32_MAX : ~CGROUP);
     uint32_t here = able & compiler->options->offered;
     struct rv_loc nowhere = { 0 };
 
@@ -145,6 +156,8 @@ static void settle(struct compiler *compiler, const struct rv_host_verb *verb,
     add_reason(compiler->policy, here ? RV_PLACE_INLINE : RV_PLACE_AFTER, NULL, nowhere,
                able ? "%s: this host lacks %s" : "%s: no hook can refuse it", verb->name,
                able & CGROUP ? "BPF LSM and cgroup-BPF" : "BPF LSM");
+    if (here && draft->affirmed[RV_TERM_FILE].count == 0)
+        note_scopes(compiler, verb);
     lower(compiler, here ? RV_PLACE_INLINE : RV_PLACE_AFTER, here);
 }
 
@@ -510,6 +523,26 @@ int rv_rules_compile(struct rv_rules **ret_rules, const struct rv_policy_set *se
         return r;
     *ret_rules = RV_TAKE(rules);
     return 0;
+}
+
+void rv_rules_carried(struct rv_rules *rules, const uint64_t carried[RV_MECHANISMS_])
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        struct rv_rules_policy *policy = &rules->policies[rules->rules[i].policy];
+        bool kernel = (carried[RV_BY_LSM] | carried[RV_BY_CGROUP]) >> i & 1;
+        bool judge = carried[RV_BY_FANOTIFY] >> i & 1;
+        enum rv_place place = kernel ? RV_PLACE_KERNEL : judge ? RV_PLACE_INLINE : RV_PLACE_AFTER;
+        struct rv_loc nowhere = { 0 };
+
+        if (place >= policy->place)
+            continue;
+        policy->place = place;
+        policy->mechanisms = place == RV_PLACE_INLINE ? FANOTIFY : 0;
+        policy->partial = true;
+        add_reason(
+            policy, place, NULL, nowhere,
+            "rule %u is not carried in full: the kernel lacks a hook, or a folder is not there", i);
+    }
 }
 
 void rv_rules_free(struct rv_rules **rules)

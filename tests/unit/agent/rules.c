@@ -197,6 +197,11 @@ static void each_fact_action_and_host_lowers_the_place(void **state)
           FORBID("file.read", " when { resource in Directory::\"/etc\" }") },
         { ALL, RV_PLACE_KERNEL, LSM | CGR, NULL,
           FORBID("net.connect", " when { resource.port == 22 }") },
+        { FAN, RV_PLACE_INLINE, FAN, "inside the scopes",
+          FORBID("file.read", " when { principal.uid == 1 }") },
+        { CGR, RV_PLACE_KERNEL, CGR, NULL,
+          FORBID("net.connect", " when { principal.kind == \"shell\" && resource has ip }") },
+        { CGR, RV_PLACE_AFTER, 0, "lacks BPF LSM", FORBID("net.connect", "") },
         { ALL, RV_PLACE_KERNEL, LSM, NULL,
           FORBID("net.connect", " when { principal.kind == \"shell\" }") },
         { CGR, RV_PLACE_KERNEL, CGR, NULL, FORBID("net.connect", " when { resource.port == 22 }") },
@@ -264,6 +269,27 @@ static void each_fact_action_and_host_lowers_the_place(void **state)
                      rv_place_name(got->place), got->mechanisms, got->reason_count,
                      got->reasons[0].text);
     }
+}
+
+static void what_providers_do_not_carry_is_placed_after(void **state)
+{
+    RV_AUTO(compiled_done) struct compiled compiled = { 0 };
+    struct rv_rules_options options = { .offered = ALL };
+    uint64_t carried[RV_MECHANISMS_] = { [RV_BY_LSM] = 1, [RV_BY_FANOTIFY] = 2 };
+
+    compile(&compiled,
+            PERMIT "forbid (principal, action == Action::\"file.read\", resource);"
+                   "forbid (principal, action == Action::\"file.write\", resource);"
+                   "forbid (principal, action == Action::\"mount\", resource);",
+            &options);
+    rv_rules_carried(compiled.rules, carried);
+    assert_int_equal(compiled.rules->policies[1].place, RV_PLACE_KERNEL);
+    assert_int_equal(compiled.rules->policies[1].reason_count, 0);
+    assert_int_equal(compiled.rules->policies[2].place, RV_PLACE_INLINE);
+    assert_int_equal(compiled.rules->policies[2].mechanisms, FAN);
+    assert_int_equal(compiled.rules->policies[3].place, RV_PLACE_AFTER);
+    assert_int_equal(compiled.rules->policies[3].mechanisms, 0);
+    assert_non_null(strstr(compiled.rules->policies[3].reasons[0].text, "rule 2 is not carried"));
 }
 
 static void what_refuses_nothing_governs_nothing(void **state)
@@ -619,6 +645,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_construct_is_a_rule_in_words),
         cmocka_unit_test(each_fact_action_and_host_lowers_the_place),
+        cmocka_unit_test(what_providers_do_not_carry_is_placed_after),
         cmocka_unit_test(what_refuses_nothing_governs_nothing),
         cmocka_unit_test(stages_choose_rules_and_modes),
         cmocka_unit_test(a_full_table_names_what_it_leaves_out),

@@ -74,6 +74,7 @@ struct rv_rules_policy {
     uint32_t rule_count; /* rules in the set: none for an alert or what is only observed */
     uint32_t actions;    /* RV_DO_* of its rules */
     bool partial;        /* the rules refuse a part of what it denies; the judge sees the rest */
+    bool scoped;         /* at place "inline": not everywhere, but in scopes that are declared */
     bool waits;    /* it names a workload of which no cgroup runs: compile again when one does */
     bool left_out; /* the table was full: none of its rules is in the set */
     struct rv_rules_reason reasons[RV_RULES_REASONS_MAX];
@@ -100,6 +101,11 @@ struct rv_rules {
 RV_MUST_CHECK int rv_rules_compile(struct rv_rules **ret_rules, const struct rv_policy_set *set,
                                    const struct rv_entities *entities,
                                    const struct rv_rules_options *options);
+/**
+ * Correct the places by what the providers took: bits of the rules that each carries in full.
+ * A policy with a rule that nobody carries before the fact is enforced after it.
+ */
+void rv_rules_carried(struct rv_rules *rules, const uint64_t carried[RV_MECHANISMS_]);
 void rv_rules_free(struct rv_rules **rules);
 
 /** Append a rule in words, one line without its end. */
