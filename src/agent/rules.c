@@ -466,7 +466,7 @@ static int place_in_table(struct compiler *compiler, enum rv_stage stage)
             staged.count = RV_RULES_MAX + 1;
         else if (r < 0)
             return r;
-        if (rules->count + staged.count > RV_RULES_MAX)
+        if (rules->count + staged.count + compiler->options->reserved > RV_RULES_MAX)
             leave_out(compiler, stage, staged.count);
         else
             emit(compiler, &staged, stage);

@@ -2,11 +2,14 @@
 /* The ladder of enforcement: try, take down, say. */
 #include "enforce/probe.h"
 
+#include "enforce/cgate.h"
+#include "enforce/fan.h"
 #include "enforce/lsm.h"
 
 #include "base/fd.h"
 #include "isolate.h"
 
+#include <bpf/libbpf.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -35,11 +38,21 @@ static int try_lsm(const char *cgroup)
     return rv_lsm_open(&lsm);
 }
 
-static int try_isolate(const char *cgroup)
+static int try_cgroup(const char *cgroup)
 {
     RV_AUTO(rv_isolation_end) struct rv_isolation *isolation = NULL;
+    RV_AUTO(rv_cgate_close) struct rv_cgate *cgate = NULL;
+    int r = cgroup[0] ? rv_cgate_open(&cgate, cgroup) : -ENOENT;
 
-    return rv_isolate(&isolation, cgroup);
+    return r < 0 ? r : rv_isolate(&isolation, cgroup);
+}
+
+static int try_fanotify(const char *cgroup)
+{
+    RV_AUTO(rv_fan_close) struct rv_fan *fan = NULL;
+
+    (void)cgroup;
+    return rv_fan_open(&fan, &(struct rv_fan_options){ 0 });
 }
 
 static int try_freeze(const char *cgroup)
@@ -83,10 +96,12 @@ void rv_enforce_probe(void (*put)(void *context, const struct rv_enforce_probe *
         int (*try)(const char *cgroup);
     } ladder[] = {
         { "bpf-lsm", "exec, files, sockets, kernel, signals: before the fact", try_lsm },
-        { "cgroup-bpf", "the network of a workload, in one step", try_isolate },
+        { "cgroup-bpf", "connect and bind before the fact; a workload's network", try_cgroup },
+        { "fanotify", "opens and program starts, asked before the fact", try_fanotify },
         { "freezer", "a workload, within milliseconds", try_freeze },
         { "pidfd", "a process and its descendants, within milliseconds", try_pidfd },
     };
+    libbpf_print_fn_t print = libbpf_set_print(NULL);
     char cgroup[64];
 
     make_cgroup(cgroup);
@@ -98,4 +113,5 @@ void rv_enforce_probe(void (*put)(void *context, const struct rv_enforce_probe *
     }
     if (cgroup[0])
         (void)rmdir(cgroup);
+    (void)libbpf_set_print(print);
 }

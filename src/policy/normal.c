@@ -236,6 +236,17 @@ static uint32_t number_of(struct builder *builder, const struct rv_atom *atom)
         fail(builder, "it asks too many different things");
         return 0;
     }
+    if (normal->atom_count == normal->atom_room) {
+        uint32_t room_now = normal->atom_room ? normal->atom_room * 4 : 16;
+        struct rv_atom *atoms = room(builder, room_now, sizeof(*atoms));
+
+        if (!atoms)
+            return 0;
+        if (normal->atom_count > 0)
+            memcpy(atoms, normal->atoms, normal->atom_count * sizeof(*atoms));
+        normal->atoms = atoms;
+        normal->atom_room = room_now;
+    }
     normal->atoms[normal->atom_count] = *atom;
     return normal->atom_count++;
 }
@@ -732,10 +743,6 @@ int rv_normal_add(struct rv_normal *normal, const struct rv_policy *policy, rv_n
 
     if (rv_policy_is_template(policy))
         return -EINVAL;
-    if (!normal->atoms)
-        normal->atoms = room(&builder, RV_NORMAL_ATOMS_MAX, sizeof(*normal->atoms));
-    if (builder.error)
-        return builder.error;
     one = whole(&builder);
     return finish(&builder, unite(&builder, &before, &one), ret_limit);
 }

@@ -15,7 +15,7 @@ static int open_directory(const char *path, int *ret_fd)
     return 0;
 }
 
-int rv_cgroup_root(const char *path, int *ret_fd)
+int rv_sensors_cgroup_root(const char *path, int *ret_fd)
 {
     struct mntent entry;
     char text[4096];

@@ -260,7 +260,7 @@ int rv_sensors_open(struct rv_sensors **ret_sensors, const struct rv_sensors_opt
     libbpf_set_print(print);
     if (r < 0)
         return r;
-    r = rv_cgroup_root(options->cgroup_root, &sensors->cgroup_fd);
+    r = rv_sensors_cgroup_root(options->cgroup_root, &sensors->cgroup_fd);
     if (r < 0)
         sensors->missing |= RV_SENSOR_BIT(RV_SENSOR_NET) & sensors->wanted;
     *ret_sensors = RV_TAKE(sensors);

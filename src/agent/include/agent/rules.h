@@ -45,6 +45,7 @@ const char *rv_response_name(enum rv_response response); /* static */
 enum rv_response rv_response_of(const struct rv_policy *policy);
 
 struct rv_rules_options {
+    uint32_t reserved;              /* places in the table that the caller fills itself */
     unsigned offered;               /* 1 << enum rv_mechanism, of those that work here */
     const struct rv_stages *stages; /* NULL: everything is enforced */
     /** Ids of a workload's cgroups, at most `max`; 0: none runs now. NULL: none ever does. */
@@ -111,7 +112,11 @@ void rv_rules_free(struct rv_rules **rules);
 /** Append a rule in words, one line without its end. */
 void rv_rules_print(struct rv_buf *buf, const struct rv_rule *rule);
 
-/** How long a decision of the whole set about an action stays what it is, digest aside. */
+/**
+ * How long a decision of the whole set about an action stays what it is, digest aside. The file is
+ * meant with its path: one with several links, or under a stage by workload, is the caller's to
+ * leave out.
+ */
 enum rv_stability {
     RV_STABLE_NOT = 0,    /* it may change from one time to the next */
     RV_STABLE_BY_PROGRAM, /* the same program, user and file: the same decision */

@@ -72,7 +72,7 @@ struct rv_normal {
     struct rv_arena arena;
     struct rv_atom *atoms;
     const struct rv_conjunct *conjuncts;
-    uint32_t atom_count, conjunct_count;
+    uint32_t atom_count, atom_room, conjunct_count;
 };
 
 void rv_normal_done(struct rv_normal *normal); /* cleanup attribute */
