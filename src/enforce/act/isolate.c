@@ -3,6 +3,8 @@
  * way stops before new connections are refused. */
 #include "isolate.h"
 
+#include "act/cgroup.h"
+
 #include "base/fd.h"
 
 #include <bpf/libbpf.h>
@@ -30,6 +32,8 @@ int rv_isolate(struct rv_isolation **ret_isolation, const char *cgroup)
 
     if (fd < 0)
         return -errno;
+    if (rv_cgroup_version(cgroup) != RV_CGROUP_V2)
+        return -EOPNOTSUPP; /* version 1 has no hooks */
     isolation = calloc(1, sizeof(*isolation));
     if (!isolation)
         return -ENOMEM;

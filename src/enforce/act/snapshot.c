@@ -2,6 +2,8 @@
 /* What a process was, before it is killed: read from /proc, bounded, without secrets. */
 #include "enforce/act.h"
 
+#include "act/sockets.h"
+
 #include "base/fd.h"
 #include "base/json.h"
 
@@ -94,6 +96,68 @@ static void add_list(struct rv_buf *buf, pid_t pid, const char *name, uint8_t se
     rv_buf_addf(buf, "],\"%s_cut\":%s", name, at < len ? "true" : "false");
 }
 
+/* ---- Sockets ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/** The sockets among its files. @return how many are in `inodes`. */
+static size_t list_sockets(pid_t pid, uint64_t inodes[LIST_MAX])
+{
+    char path[64], target[64];
+    struct dirent *entry;
+    size_t n = 0;
+    DIR *dir;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+    dir = opendir(path);
+    while (dir && n < LIST_MAX && (entry = readdir(dir))) {
+        unsigned long long inode;
+        ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+        target[len > 0 ? len : 0] = '\0';
+        if (sscanf(target, "socket:[%llu]", &inode) == 1)
+            inodes[n++] = inode;
+    }
+    if (dir)
+        (void)closedir(dir);
+    qsort(inodes, n, sizeof(*inodes), by_number);
+    return n;
+}
+
+/** The tables are those of the process's own network namespace. */
+static void add_sockets(struct rv_buf *buf, pid_t pid)
+{
+    static const struct {
+        const char *name;
+        enum rv_socket_table table;
+    } tables[] = {
+        { "tcp", RV_SOCKETS_TCP },       { "tcp6", RV_SOCKETS_TCP },    { "udp", RV_SOCKETS_UDP },
+        { "udp6", RV_SOCKETS_UDP },      { "udplite", RV_SOCKETS_UDP }, { "raw", RV_SOCKETS_UDP },
+        { "raw6", RV_SOCKETS_UDP },      { "icmp", RV_SOCKETS_UDP },    { "unix", RV_SOCKETS_UNIX },
+        { "packet", RV_SOCKETS_PACKET },
+    };
+    RV_AUTO(rv_freep) uint64_t *inodes = calloc(LIST_MAX, sizeof(*inodes));
+    const struct rv_socket_inodes wanted = { inodes, inodes ? list_sockets(pid, inodes) : 0 };
+    size_t n = 0;
+
+    rv_buf_add_str(buf, ",\"sockets\":[");
+    for (size_t i = 0; i < RV_COUNT(tables) && wanted.count > 0; i++) {
+        RV_AUTO(rv_freep) char *text = NULL;
+        char path[64];
+        size_t len;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, tables[i].name);
+        if (rv_read_file(AT_FDCWD, path, FILE_MAX, &text, &len) == 0)
+            rv_sockets_add(buf, text, tables[i].table, tables[i].name, &wanted, &n, LIST_MAX);
+    }
+    rv_buf_addf(buf, "],\"sockets_cut\":%s", wanted.count == LIST_MAX ? "true" : "false");
+}
+
 static pid_t parent_of(pid_t pid)
 {
     RV_AUTO(rv_freep) char *text = NULL;
@@ -133,6 +197,7 @@ int rv_act_snapshot(struct rv_process_key process, struct rv_buf *buf)
     add_link(buf, pid, "cwd");
     add_ancestry(buf, pid);
     add_files(buf, pid);
+    add_sockets(buf, pid);
     add_list(buf, pid, "maps", '\n', pick_mapped_file);
     add_list(buf, pid, "environ", '\0', pick_name);
     rv_buf_add_char(buf, '}');
