@@ -332,14 +332,26 @@ static bool merge_where(struct rv_drafts *drafts, unsigned wanted, struct rv_are
     return merged;
 }
 
+/** Whether drafts differ there at all: most ask the same of most groups. */
+static bool varies(const struct rv_drafts *drafts, unsigned where)
+{
+    for (uint32_t i = 1; i < drafts->count; i++) {
+        if (!same(drafts->items[0].affirmed[where], drafts->items[i].affirmed[where]))
+            return true;
+    }
+    return false;
+}
+
 void rv_drafts_merge(struct rv_drafts *drafts, struct rv_arena *arena)
 {
     bool merged = true;
 
     while (merged && !arena->failed) {
         merged = false;
-        for (unsigned where = 0; where <= RV_DRAFT_GROUPS; where++)
-            merged |= merge_where(drafts, where, arena);
+        for (unsigned where = 0; where <= RV_DRAFT_GROUPS; where++) {
+            if (where == RV_DRAFT_GROUPS || varies(drafts, where))
+                merged |= merge_where(drafts, where, arena);
+        }
     }
 }
 

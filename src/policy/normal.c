@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define STEPS_MAX (8U * 1000 * 1000) /* literals looked at for one policy */
+#define STEPS_MAX (4U * 1000 * 1000) /* literals looked at for one policy */
 
 /** Alternatives of one part. `total`: the part cannot fail. */
 struct dnf {
@@ -125,9 +125,12 @@ static struct dnf unite(struct builder *builder, const struct dnf *a, const stru
 
     if (builder->error || a->count + b->count == 0)
         return both;
-    both.items = room(builder, a->count + b->count, sizeof(*both.items));
-    for (uint32_t i = 0; i < a->count && !builder->error; i++)
-        put(builder, &both, &a->items[i]);
+    both.items = room(builder, (size_t)a->count + b->count, sizeof(*both.items));
+    if (!both.items)
+        return both;
+    if (a->count > 0)
+        memcpy(both.items, a->items, a->count * sizeof(*both.items));
+    both.count = a->count;
     for (uint32_t i = 0; i < b->count && !builder->error; i++)
         put(builder, &both, &b->items[i]);
     return both;
