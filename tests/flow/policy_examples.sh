@@ -64,6 +64,31 @@ ok "docs/policy.md quotes the examples"
 run 0 check policies/baseline
 ok "the baseline is right"
 
+# ---- Where it is enforced ----
+run 0 explain --any-host --rules policies/baseline &&
+    grep -q '^persistence.ld-so-preload  *kernel  bpf-lsm; respond: deny$' "$dir/out" &&
+    grep -q '^    refuse write, create, rename, link when file is /etc/ld.so.preload$' "$dir/out" &&
+    grep -q '30-execution.cedar:[0-9]*)$' "$dir/out"
+ok "places, rules in words, and reasons with their lines"
+run 0 explain --any-host --json policies/baseline && python3 - "$dir/out" <<'END'
+import json, sys
+policies = {p["policy"]: p for p in json.load(open(sys.argv[1])) if p["governs"]}
+assert policies["persistence.cron"]["place"] == "kernel" and policies["persistence.cron"]["rules"]
+assert policies["risk.extreme"]["place"] == "after" and not policies["risk.extreme"]["rules"]
+assert "no-permit" not in policies
+END
+ok "and as JSON"
+if [ "$(id -u)" -eq 0 ] && "$reeve" doctor --json >"$dir/doctor" 2>/dev/null; then
+    run 0 explain policies/baseline && python3 - "$dir/doctor" "$dir/out" <<'END'
+import json, sys
+works = [m["mechanism"] for m in json.load(open(sys.argv[1]))["enforcement"] if m["works"]]
+inline = [m for m in works if m in ("bpf-lsm", "cgroup-bpf", "fanotify")]
+said = open(sys.argv[2]).read().split("this host offers: ")[1].strip()
+assert said == (", ".join(inline) or "nothing that refuses before the fact"), (said, inline)
+END
+    ok "explain and doctor agree on what the host offers"
+fi
+
 # ---- Decisions ----
 echo '{"novel": false}' >"$dir/context.json"
 ask() { # ask STATUS ACTION [ARGUMENT...]
