@@ -200,14 +200,16 @@ struct rv_interval rv_host_interval(const struct rv_host_fact *fact, const struc
                               : fact->subject == RV_TERM_SUBJECTS_ ? 1000
                                                                    : UINT32_MAX;
     }
-    if (atom->op == RV_LITERAL_EQ)
+    if (atom->op == RV_LITERAL_EQ) {
         interval.min = interval.max = value;
-    else if (atom->op == RV_LITERAL_LE)
+    } else if (atom->op == RV_LITERAL_LE) {
         interval.max = value;
-    else if (value == INT64_MIN)
-        interval.min = INT64_MAX, interval.max = INT64_MIN;
-    else
+    } else if (value == INT64_MIN) { /* nothing is less */
+        interval.min = INT64_MAX;
+        interval.max = INT64_MIN;
+    } else {
         interval.max = value - 1;
+    }
     if (interval.min < interval.domain_min)
         interval.min = interval.domain_min;
     if (interval.max > interval.domain_max)

@@ -67,7 +67,7 @@ ok "the baseline is right"
 # ---- Where it is enforced ----
 run 0 explain --any-host --rules policies/baseline &&
     grep -q '^persistence.ld-so-preload  *kernel  bpf-lsm; respond: deny$' "$dir/out" &&
-    grep -q '^    refuse write, create, rename, link when file is /etc/ld.so.preload$' "$dir/out" &&
+    grep -q '^    refuse write, create, rename, link, truncate when file is /etc/ld.so.preload$' "$dir/out" &&
     grep -q '30-execution.cedar:[0-9]*)$' "$dir/out"
 ok "places, rules in words, and reasons with their lines"
 run 0 explain --any-host --json policies/baseline && python3 - "$dir/out" <<'END'

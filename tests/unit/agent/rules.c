@@ -596,6 +596,8 @@ static void the_baseline_refuses_attacks_and_not_their_twins(void **state)
           0, NULL },
         { NULL, RV_DO_WRITE, "/bin/sh", RV_KIND_SHELL, RV_KIND_PACKAGE, "/etc/cron.d/x", 0, NULL },
         { NULL, RV_DO_READ, "/bin/sh", RV_KIND_SHELL, RV_KIND_LOGIN, "/etc/cron.d/x", 0, NULL },
+        { "persistence.cron", RV_DO_TRUNCATE, "/bin/sh", RV_KIND_SHELL, RV_KIND_LOGIN,
+          "/etc/crontab", 0, NULL },
         { "persistence.systemd-unit", RV_DO_CREATE, "/bin/sh", RV_KIND_SHELL, RV_KIND_LOGIN,
           "/etc/systemd/system/x.service", 0, NULL },
         { NULL, RV_DO_CREATE, "/usr/bin/systemctl", RV_KIND_ADMIN, RV_KIND_LOGIN,
