@@ -32,7 +32,7 @@ test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about t
 	@$(MESON) test -C $(B)/rel --suite vm --num-processes 1 --verbose
 
 demo: all ## real attacks and their benign twins in a sandbox
-	@exec $(B)/rel/tests/demo/demo $(B)/rel/src/agent/reeve-agent $(B)/rel/tests/demo/acts \
+	@exec $(B)/rel/tests/demo/demo $(abspath $(B)/rel/src/agent/reeve-agent $(B)/rel/tests/demo/acts) \
 		$(CURDIR)/tests/demo/cases $(CURDIR)/policies/baseline
 
 bench: all ## one JSON line a benchmark
