@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct rv_package *package = NULL;
     struct rv_model *model = NULL;
     struct rv_forest *forest = NULL;
-    struct rv_buf text = { 0 }, bom = { 0 };
+    struct rv_buf text = { 0 }, bom = { 0 }, page = { 0 };
     const char *why = NULL;
 
     if (rv_package_open(rv_span(data, len), &package, &why) < 0) {
@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     (void)!rv_card_text(package, &text);
     (void)!rv_card_cyclonedx(package, &bom);
+    (void)!rv_card_html(package, &page);
     if (rv_package_forest(package, "forest", &forest, &why) == 0) {
         struct rv_row_set golden = { 0 };
 
@@ -32,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     rv_forest_free(&forest);
     rv_buf_done(&text);
     rv_buf_done(&bom);
+    rv_buf_done(&page);
     rv_package_free(&package);
     return 0;
 }

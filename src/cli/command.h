@@ -33,7 +33,7 @@ struct rv_command {
     COMMAND(decisions, label, "INDEX benign|malicious [--note TEXT]", "judge a decision")           \
     COMMAND(decisions, labels, "[-o FILE]", "write what people judged, for training")              \
     COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
-    COMMAND(model, card, "MODEL [--json]", "print a model's card, or CycloneDX")                   \
+    COMMAND(model, card, "MODEL [--json | --html FILE]", "print or draw a model's card")            \
     COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \
     COMMAND(model, drift, "--reference FILE... --now FILE...", "has what a host does moved away")    \
     COMMAND(model, eval, "--model FILE --normal FILE... --attack FILE...", "measure a model")        \

@@ -26,7 +26,7 @@
 #define DRAIN_MS 300 /* after the command ended: what the kernel still has to hand over */
 
 static bool help, progress_off;
-static const char *output;
+static const char *output, *host;
 static struct rv_option_list watch;
 static uint64_t ring_kib, seconds;
 
@@ -34,6 +34,8 @@ static const struct rv_option options[] = {
     { RV_OPTION_STRING, 'o', "output", "FILE", "where the recording goes", &output, 0, 0 },
     { RV_OPTION_LIST, 'w', "watch", "PATH",
       "record reads of this file too (folder/ for those in it)", &watch, 0, 0 },
+    { RV_OPTION_STRING, 0, "host", "NAME", "name of the host in the recording (this one's)", &host,
+      0, 0 },
     { RV_OPTION_U64, 't', "seconds", "N", "stop after so long", &seconds, 1, 1000000 },
     { RV_OPTION_U64, 0, "ring-kib", "N", "size of the ring from the kernel (8192)", &ring_kib, 64,
       1048576 },
@@ -161,7 +163,10 @@ static int open_output(struct recorder *recorder)
     };
     int r;
 
-    (void)gethostname(head.host, sizeof(head.host) - 1);
+    if (host)
+        (void)snprintf(head.host, sizeof(head.host), "%s", host);
+    else
+        (void)gethostname(head.host, sizeof(head.host) - 1);
     r = rv_segment_create(&recorder->writer, AT_FDCWD, output, &head);
     if (r < 0)
         fprintf(stderr, "cannot write %s: %s\n", output, strerror(-r));

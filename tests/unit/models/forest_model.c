@@ -138,6 +138,50 @@ static void rows_are_read_from_text(void **state)
     }
 }
 
+/** A package of a manifest with figures, and of nothing else but a forest. */
+static struct rv_package *make_measured(const char *name, const char *figures)
+{
+    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
+    struct rv_manifest_head head = {
+        .kind = "forest", .name = name, .version = "1", .intended_use = "tests", .width = 96
+    };
+    RV_AUTO(rv_json_freep) json_t *manifest = rv_manifest_new(&head);
+    RV_AUTO(rv_json_freep) json_t *more = NULL;
+    struct rv_package *package = NULL;
+
+    rv_assert_ok(rv_json_parse(rv_span_str(figures), &more, NULL));
+    assert_int_equal(json_object_update(manifest, more), 0);
+    add_forest(&writer, "forest", 1, shape);
+    rv_assert_ok(rv_package_add_manifest(&writer, manifest));
+    rv_assert_ok(rv_package_finish(&writer, rv_span(NULL, 0), &buf));
+    rv_assert_ok(rv_package_open(rv_buf_span(&buf), &package, NULL));
+    return package;
+}
+
+static void the_page_draws_what_was_measured(void **state)
+{
+    struct rv_package *package = make_measured(
+        "<script>x</script>",
+        "{\"operating\":[{\"view\":\"as shipped\",\"risk\":300,\"alarms_per_host_day_milli\":10000,"
+        "\"detection_ppm\":500000},{\"view\":\"<b>\",\"risk\":-9007199254740991,"
+        "\"alarms_per_host_day_milli\":9007199254740991,\"detection_ppm\":-9007199254740991}],"
+        "\"families\":{\"ransom & co\":{\"streams\":4,\"found\":3},\"odd\":{\"streams\":0,"
+        "\"found\":9}}}");
+    RV_AUTO(rv_buf_done) struct rv_buf page = { 0 }, again = { 0 };
+
+    rv_assert_ok(rv_card_html(package, &page));
+    rv_assert_ok(rv_card_html(package, &again));
+    assert_true(rv_span_eq(rv_buf_span(&page), rv_buf_span(&again)));
+    assert_null(strstr(page.data, "<script"));
+    assert_null(strstr(page.data, "<b>"));
+    assert_non_null(strstr(page.data, "ransom &amp; co"));
+    assert_non_null(strstr(page.data, ">3/4</text>"));
+    /* 10 in 100,000 is one decade of five; half of all is half way up. */
+    assert_non_null(strstr(page.data, "cx=\"168\" cy=\"133\" r=\"5\""));
+    rv_package_free(&package);
+}
+
 static void the_card_promises_in_words(void **state)
 {
     struct rv_package *package = make_package(true, true, shape);
@@ -164,6 +208,7 @@ int main(void)
         cmocka_unit_test(golden_rows_hold_only_for_their_forest),
         cmocka_unit_test(rows_are_read_from_text),
         cmocka_unit_test(the_card_promises_in_words),
+        cmocka_unit_test(the_page_draws_what_was_measured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

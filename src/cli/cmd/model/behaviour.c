@@ -6,6 +6,7 @@
  * the kernel can run. Calibrated per kind of program, on vectors of streams that the forest did not
  * see: a fifth of the streams is left out in turn (of fewer than five, stretches of time).
  */
+#include "behaviour_eval.h"
 #include "behaviour_fit.h"
 #include "task.h"
 
@@ -39,6 +40,24 @@ static int add_shifted(struct task_training *training, const struct rv_forest *f
     return r < 0 ? r : add_forest(training, "forest.monotone", shifted);
 }
 
+/**
+ * The least number of false alarms a host-day that so many scores can promise with 95 %: a host-day
+ * is 100,000 verdicts (models/promise.h).
+ */
+static int add_promise(json_t *manifest, size_t normals)
+{
+    uint64_t alarms = 1;
+
+    while (alarms < 50000 && rv_pac_rank(normals, (double)alarms / 100000, 0.05) == 0)
+        alarms++;
+    return json_object_set_new(manifest, "promise",
+                               json_pack("{s:I, s:i, s:I}", "alarms_per_host_day_ppm",
+                                         (json_int_t)alarms * 1000000, "confidence_ppm", 950000,
+                                         "calibration_scores", (json_int_t)normals)) < 0
+               ? -ENOMEM
+               : 0;
+}
+
 /** What rows score that the model did not see, both heads together; and what they look like. */
 static int add_tables(struct task_training *training, const struct vectors *vectors,
                       const uint32_t *folds, const int64_t *scores)
@@ -70,6 +89,8 @@ static int add_tables(struct task_training *training, const struct vectors *vect
         rv_calibration_add(calibration, vectors->class[i], scores[i], 1);
         rv_profile_add(profile, &vector, scores[i]);
     }
+    if (r == 0)
+        r = add_promise(training->manifest, normals);
     if (r < 0)
         return r;
     rv_calibration_save(calibration, &tables);
@@ -141,14 +162,13 @@ static int train(struct task_training *training)
         .seed = training->options.seed,
         .source_cap_ppm = (uint32_t)training->source_cap * 10000,
     };
-    size_t normals;
-    int r = behaviour_gather(&training->files.normal, false, &vectors, training->manifest);
+    size_t normals = 0;
+    int r = behaviour_gather(&training->files, &vectors, training->manifest);
 
-    normals = vectors.count;
-    if (r == 0)
-        r = behaviour_gather(&training->files.attack, true, &vectors, training->manifest);
     if (r < 0)
         return r;
+    for (size_t i = 0; i < vectors.count; i++)
+        normals += !vectors.attack[i];
     if (normals < ROWS_MIN) {
         fprintf(stderr,
                 "%zu verdicts are due in the normal streams, %u are needed: record longer\n",
@@ -171,11 +191,11 @@ struct scoring {
 };
 
 /** The id is the process and its program: `tgid.start:path`. */
-static int put_vector(void *context, const struct rv_process *process,
-                      const struct rv_vector *vector)
+static int put_vector(void *context, const struct behaviour_seen *seen)
 {
     const struct scoring *scoring = context;
-    int64_t raw = rv_model_score_q16(scoring->model, vector);
+    const struct rv_process *process = seen->process;
+    int64_t raw = rv_model_score_q16(scoring->model, seen->vector);
     struct rv_score score = {
         .risk = rv_calibration_risk(scoring->calibration, rv_process_class(process), raw),
         .raw = (double)raw / 65536,
@@ -190,24 +210,37 @@ static int put_vector(void *context, const struct rv_process *process,
     return scoring->sink->put(scoring->sink->context, id, &score);
 }
 
-static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
+int behaviour_open(const struct rv_package *package, struct rv_model **ret_model,
+                   struct rv_calibration **ret_calibration)
 {
     RV_AUTO(rv_model_free) struct rv_model *model = NULL;
-    RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
     const char *why = NULL;
-    struct scoring scoring = { .sink = sink };
     int r = rv_forest_model_open(package, &model, &why);
 
     if (r == 0)
-        r = rv_calibration_load(&calibration, rv_package_section(package, "calibration"), &why);
+        r = rv_calibration_load(ret_calibration, rv_package_section(package, "calibration"), &why);
     if (r < 0) {
         fprintf(stderr, "the package holds no calibrated model of behaviour: %s\n",
                 why ? why : strerror(-r));
         return r;
     }
+    *ret_model = RV_TAKE(model);
+    return 0;
+}
+
+static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
+{
+    RV_AUTO(rv_model_free) struct rv_model *model = NULL;
+    RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
+    struct task_files files = { .normal = { .items = &input, .count = 1 } };
+    struct scoring scoring = { .sink = sink };
+    int r = behaviour_open(package, &model, &calibration);
+
+    if (r < 0)
+        return r;
     scoring.model = model;
     scoring.calibration = calibration;
-    return behaviour_read(input, put_vector, &scoring, NULL);
+    return behaviour_walk(&files, put_vector, &scoring, NULL);
 }
 
 const struct model_task model_task_behaviour = {
@@ -219,4 +252,5 @@ const struct model_task model_task_behaviour = {
     .width = RV_FEATURE_COUNT,
     .train = train,
     .score = score,
+    .eval = behaviour_eval,
 };

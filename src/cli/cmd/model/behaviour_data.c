@@ -63,86 +63,196 @@ int vectors_add(struct vectors *vectors, const struct rv_vector *vector, uint32_
 
 /* ---- Streams ---- */
 
-static int read_events(struct rv_segment_reader *reader, struct rv_features *features,
-                       behaviour_take take, void *context, struct behaviour_stream *stream)
+void behaviour_streams_done(struct behaviour_streams *streams)
+{
+    free(streams->items);
+    *streams = (struct behaviour_streams){ 0 };
+}
+
+static int refuse(const char *path, int r)
+{
+    fprintf(stderr, "%s: %s; 'reeve record' makes streams\n", path,
+            r == -EBADMSG ? "not a recorded stream" : strerror(-r));
+    return r;
+}
+
+static int read_head(struct behaviour_stream *stream)
+{
+    RV_AUTO(rv_segment_reader_free) struct rv_segment_reader *reader = NULL;
+    struct rv_segment_head head;
+    int r = rv_segment_open(&reader, AT_FDCWD, stream->path, &head);
+
+    if (r < 0)
+        return refuse(stream->path, r);
+    memcpy(stream->host, head.host, sizeof(head.host));
+    stream->created_unix_ns = head.created_unix_ns;
+    stream->unix_offset_ns = (int64_t)head.unix_offset_ns;
+    return 0;
+}
+
+static int read_heads(const struct task_files *files, struct behaviour_streams *streams)
+{
+    size_t count = files->normal.count + files->attack.count;
+
+    streams->items = calloc(count + 1, sizeof(*streams->items));
+    if (!streams->items)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        struct behaviour_stream *stream = &streams->items[i];
+        int r;
+
+        stream->attack = i >= files->normal.count;
+        stream->path =
+            stream->attack ? files->attack.items[i - files->normal.count] : files->normal.items[i];
+        stream->number = (uint32_t)i;
+        r = read_head(stream);
+        if (r < 0)
+            return r;
+    }
+    streams->count = count;
+    return 0;
+}
+
+static int by_host_and_time(const void *a, const void *b)
+{
+    const struct behaviour_stream *x = *(struct behaviour_stream *const *)a;
+    const struct behaviour_stream *y = *(struct behaviour_stream *const *)b;
+    int host = strcmp(x->host, y->host);
+
+    if (host != 0)
+        return host;
+    if (x->created_unix_ns != y->created_unix_ns)
+        return x->created_unix_ns < y->created_unix_ns ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/** What a walk knows on its way. */
+struct walk {
+    behaviour_take take;
+    void *context;
+    struct rv_features *features;
+    const char *host_name;
+    unsigned host;
+    uint64_t last_ns;
+};
+
+/** Another host, or one that was started again, begins with a state of its own. */
+static int begin_host(struct walk *walk, const struct behaviour_stream *stream, uint64_t first_ns)
+{
+    struct rv_features_options options = { .unix_offset_ns = stream->unix_offset_ns };
+
+    if (walk->features && rv_streq(walk->host_name, stream->host) && first_ns >= walk->last_ns)
+        return 0;
+    rv_features_free(&walk->features);
+    walk->host_name = stream->host;
+    walk->host++;
+    return rv_features_new(&walk->features, &options);
+}
+
+static int take_event(struct walk *walk, struct behaviour_stream *stream,
+                      const struct rv_event *event)
+{
+    struct behaviour_seen seen = { .event = event, .stream = stream };
+    struct rv_features_change change;
+    struct rv_vector vector;
+
+    rv_features_update(walk->features, event, &change);
+    if (!change.process || change.due != RV_SCORE_DUE)
+        return 0;
+    rv_features_vector(walk->features, change.process, &vector);
+    stream->rows++;
+    seen.features = walk->features;
+    seen.process = change.process;
+    seen.vector = &vector;
+    seen.host = walk->host;
+    return walk->take(walk->context, &seen);
+}
+
+static int read_events(struct walk *walk, struct behaviour_stream *stream,
+                       struct rv_segment_reader *reader)
 {
     const struct rv_event *event;
     enum rv_segment_end end;
     int r;
 
     for (;;) {
-        struct rv_features_change change;
-        struct rv_vector vector;
-
         r = rv_segment_next(reader, &event, &end);
         if (r < 0 || !event)
             return r;
-        stream->first_ns = stream->events++ ? stream->first_ns : event->time_boot_ns;
-        stream->last_ns = event->time_boot_ns;
-        rv_features_update(features, event, &change);
-        if (!change.process || change.due != RV_SCORE_DUE)
-            continue;
-        rv_features_vector(features, change.process, &vector);
-        r = take(context, change.process, &vector);
+        if (stream->events++ == 0) {
+            stream->first_ns = event->time_boot_ns;
+            r = begin_host(walk, stream, event->time_boot_ns);
+            if (r < 0)
+                return r;
+        }
+        stream->last_ns = walk->last_ns = event->time_boot_ns;
+        r = take_event(walk, stream, event);
         if (r < 0)
             return r;
     }
 }
 
-int behaviour_read(const char *path, behaviour_take take, void *context,
-                   struct behaviour_stream *ret)
+static int read_stream(struct walk *walk, struct behaviour_stream *stream)
 {
     RV_AUTO(rv_segment_reader_free) struct rv_segment_reader *reader = NULL;
-    RV_AUTO(rv_features_free) struct rv_features *features = NULL;
-    struct rv_features_options options = { 0 };
-    struct behaviour_stream stream = { 0 };
     struct rv_segment_head head;
-    int r = rv_segment_open(&reader, AT_FDCWD, path, &head);
+    int r = rv_segment_open(&reader, AT_FDCWD, stream->path, &head);
 
-    if (r < 0) {
-        fprintf(stderr, "%s: %s; 'reeve record' makes streams\n", path,
-                r == -EBADMSG ? "not a recorded stream" : strerror(-r));
-        return r;
-    }
-    options.unix_offset_ns = stream.unix_offset_ns = (int64_t)head.unix_offset_ns;
-    r = rv_features_new(&features, &options);
-    if (r == 0)
-        r = read_events(reader, features, take, context, &stream);
     if (r < 0)
-        fprintf(stderr, "%s: %s\n", path, r == -EBADMSG ? rv_segment_error(reader) : strerror(-r));
-    else if (ret)
-        *ret = stream;
+        return refuse(stream->path, r);
+    r = read_events(walk, stream, reader);
+    if (r < 0)
+        fprintf(stderr, "%s: %s\n", stream->path,
+                r == -EBADMSG ? rv_segment_error(reader) : strerror(-r));
     return r;
 }
 
-struct gathering {
-    struct vectors *vectors;
-    uint32_t source;
-    bool attack;
-};
-
-static int gather(void *context, const struct rv_process *process, const struct rv_vector *vector)
+int behaviour_walk(const struct task_files *files, behaviour_take take, void *context,
+                   struct behaviour_streams *ret_streams)
 {
-    const struct gathering *gathering = context;
+    RV_AUTO(behaviour_streams_done) struct behaviour_streams streams = { 0 };
+    RV_AUTO(rv_freep) struct behaviour_stream **order = NULL;
+    struct walk walk = { .take = take, .context = context };
+    int r = read_heads(files, &streams);
 
-    return vectors_add(gathering->vectors, vector, rv_process_class(process), gathering->source,
-                       gathering->attack);
+    if (r < 0)
+        return r;
+    order = calloc(streams.count + 1, sizeof(struct behaviour_stream *));
+    if (!order)
+        return -ENOMEM;
+    for (size_t i = 0; i < streams.count; i++)
+        order[i] = &streams.items[i];
+    qsort(order, streams.count, sizeof(struct behaviour_stream *), by_host_and_time);
+    for (size_t i = 0; i < streams.count && r == 0; i++)
+        r = read_stream(&walk, order[i]);
+    rv_features_free(&walk.features);
+    if (r == 0 && ret_streams) {
+        *ret_streams = streams;
+        streams = (struct behaviour_streams){ 0 };
+    }
+    return r;
 }
 
-int behaviour_gather(const struct rv_option_list *files, bool attack, struct vectors *vectors,
-                     json_t *manifest)
+/** An attack is alerted on in life, so nothing of it becomes what is usual here. */
+static int gather(void *context, const struct behaviour_seen *seen)
 {
-    int r = 0;
+    int r = vectors_add(context, seen->vector, rv_process_class(seen->process),
+                        seen->stream->number, seen->stream->attack);
 
-    for (size_t i = 0; i < files->count && r == 0; i++) {
-        struct gathering gathering = { vectors, vectors->sources++, attack };
-        size_t before = vectors->count;
+    if (seen->stream->attack)
+        rv_features_taint(seen->features, seen->process);
+    return r;
+}
 
-        r = behaviour_read(files->items[i], gather, &gathering, NULL);
-        if (r == 0)
-            r = task_note_data(manifest, files->items[i], vectors->count - before,
-                               attack ? "attack" : "normal");
-    }
+int behaviour_gather(const struct task_files *files, struct vectors *vectors, json_t *manifest)
+{
+    RV_AUTO(behaviour_streams_done) struct behaviour_streams streams = { 0 };
+    int r = behaviour_walk(files, gather, vectors, &streams);
+
+    vectors->sources = (uint32_t)streams.count;
+    for (size_t i = 0; i < streams.count && r == 0; i++)
+        r = task_note_data(manifest, streams.items[i].path, streams.items[i].rows,
+                           streams.items[i].attack ? "attack" : "normal");
     return r;
 }
 

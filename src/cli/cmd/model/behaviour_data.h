@@ -31,23 +31,45 @@ static inline const int32_t *vectors_row(const struct vectors *vectors, size_t r
     return vectors->values + row * RV_FEATURE_COUNT;
 }
 
-/** Called for each vector that is worth a verdict. @return 0 or -errno to stop. */
-typedef int (*behaviour_take)(void *context, const struct rv_process *process,
-                              const struct rv_vector *vector);
-
-/** How much a stream holds. */
+/** A recorded stream. */
 struct behaviour_stream {
-    uint64_t events, first_ns, last_ns;
+    const char *path;
+    bool attack;
+    uint32_t number; /* in the order given, normal ones first */
+    char host[25];
+    uint64_t created_unix_ns, events, rows, first_ns, last_ns;
     int64_t unix_offset_ns;
 };
 
-/** @param ret may be NULL. @return 0, or -errno, said. */
-RV_MUST_CHECK int behaviour_read(const char *path, behaviour_take take, void *context,
-                                 struct behaviour_stream *ret);
+struct behaviour_streams {
+    struct behaviour_stream *items;
+    size_t count;
+};
+void behaviour_streams_done(struct behaviour_streams *streams); /* cleanup attribute */
+
+/** One vector that is worth a verdict. */
+struct behaviour_seen {
+    struct rv_features *features;
+    const struct rv_process *process;
+    const struct rv_vector *vector;
+    const struct rv_event *event;
+    const struct behaviour_stream *stream;
+    unsigned host; /* counts up when another host begins, with a state that knows nothing */
+};
+/** @return 0 or -errno to stop. */
+typedef int (*behaviour_take)(void *context, const struct behaviour_seen *seen);
+
+/**
+ * Read streams as a judge would have: those of one host, by the name in their heads, in order of
+ * time through one state. Where the boot clock goes back, the host starts anew.
+ * @param ret_streams in the order given; may be NULL. @return 0, or -errno, said.
+ */
+RV_MUST_CHECK int behaviour_walk(const struct task_files *files, behaviour_take take, void *context,
+                                 struct behaviour_streams *ret_streams);
 
 /** The vectors of streams, each a source, noted in the manifest. @return 0, or -errno, said. */
-RV_MUST_CHECK int behaviour_gather(const struct rv_option_list *files, bool attack,
-                                   struct vectors *vectors, json_t *manifest);
+RV_MUST_CHECK int behaviour_gather(const struct task_files *files, struct vectors *vectors,
+                                   json_t *manifest);
 
 /** What people judged, in files of `reeve decisions labels`, noted in the manifest. */
 RV_MUST_CHECK int behaviour_labels(const struct rv_option_list *files, struct rv_labels *labels,

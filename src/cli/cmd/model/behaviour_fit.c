@@ -69,6 +69,16 @@ int behaviour_folds(const struct vectors *vectors, uint32_t *ret_folds)
 
 /* ---- One model ---- */
 
+/**
+ * What recordings cannot show as it is on a host: they are short, of one hour, and nothing in them
+ * was alarmed. A model that looked there would learn how the recordings were made.
+ */
+static bool of_the_recording(size_t feature)
+{
+    return feature == RV_FEATURE_EXE_AGE || feature == RV_FEATURE_HOUR_OF_WEEK ||
+           feature == RV_FEATURE_ANC_RISK;
+}
+
 /** Rows of a training, packed. */
 struct packed {
     struct rv_rows rows;
@@ -126,6 +136,10 @@ static int pack(const struct vectors *vectors, const uint32_t *folds, uint32_t l
             continue;
         memcpy(packed->values + count * RV_FEATURE_COUNT, vectors_row(vectors, i),
                RV_FEATURE_COUNT * sizeof(*packed->values));
+        for (size_t f = 0; f < RV_FEATURE_COUNT; f++) {
+            if (of_the_recording(f))
+                packed->values[count * RV_FEATURE_COUNT + f] = 0;
+        }
         packed->source[count] = vectors->source[i];
         packed->targets[count++] = vectors->attack[i] ? 1 : 0;
         packed->any_attack |= vectors->attack[i];

@@ -43,11 +43,13 @@ static void print_report(const json_t *report, bool json)
     }
     json_array_foreach(json_object_get(report, "evasion"), i, entry)
     {
-        printf("detection at risk 200, %-13s %.4f\n",
-               json_string_value(json_object_get(entry, "attack")),
+        printf("detection, %-36s %.4f\n", json_string_value(json_object_get(entry, "attack")),
                (double)json_integer_value(json_object_get(entry, "detection_ppm")) / 1e6);
     }
 }
+
+/** What the card shows beside metrics and evasion, if the report has it. */
+static const char *const shown[] = { "operating", "families", "score_histogram" };
 
 /** The same package with the report's figures in its manifest. */
 static int write_again(const struct rv_package *package, const json_t *report, const char *output)
@@ -57,10 +59,15 @@ static int write_again(const struct rv_package *package, const json_t *report, c
     RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
     int r = 0;
 
-    if (!manifest ||
-        json_object_set(manifest, "metrics", json_object_get(report, "metrics")) < 0 ||
+    if (!manifest || json_object_set(manifest, "metrics", json_object_get(report, "metrics")) < 0 ||
         json_object_set(manifest, "evasion", json_object_get(report, "evasion")) < 0)
         return -ENOMEM;
+    for (size_t i = 0; i < RV_COUNT(shown); i++) {
+        json_t *figures = json_object_get(report, shown[i]);
+
+        if (figures && json_object_set(manifest, shown[i], figures) < 0)
+            return -ENOMEM;
+    }
     for (size_t i = 0; i < rv_package_section_count(package) && r == 0; i++) {
         const char *name = rv_package_section_name(package, i);
 
@@ -94,12 +101,7 @@ static int eval(const struct arguments *arguments)
                 arguments->model);
         return RV_EXIT_ERROR;
     }
-    if (!task->eval) {
-        fprintf(stderr, "'reeve model eval' knows sequences, series and command lines only; score "
-                        "streams with 'reeve model score'\n");
-        return RV_EXIT_ERROR;
-    }
-    r = task->eval(section, &arguments->files, arguments->seed, report);
+    r = task->eval(package, &arguments->files, arguments->seed, report);
     if (r == 0 && arguments->output)
         r = write_again(package, report, arguments->output);
     if (r < 0) {

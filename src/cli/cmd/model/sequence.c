@@ -211,14 +211,14 @@ static int judge(const struct rv_sequence_model *model, const struct rv_sequence
     return r;
 }
 
-static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+static int eval(const struct rv_package *package, const struct task_files *files, uint64_t seed,
                 json_t *report)
 {
     RV_AUTO(rv_sequence_model_free) struct rv_sequence_model *model = NULL;
     RV_AUTO(rv_sequences_done) struct rv_sequences all = { 0 };
     RV_AUTO(rv_sequences_done) struct rv_sequences normal = { 0 };
     RV_AUTO(rv_sequences_done) struct rv_sequences attack = { 0 };
-    int r = load(section, &model);
+    int r = load(rv_package_section(package, "sequence"), &model);
 
     if (r == 0)
         r = read_all(&files->normal, RV_LABEL_NORMAL, &all, NULL);

@@ -209,13 +209,13 @@ static int note(const struct tally *tally, json_t *report)
     return r;
 }
 
-static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+static int eval(const struct rv_package *package, const struct task_files *files, uint64_t seed,
                 json_t *report)
 {
     RV_AUTO(rv_series_model_free) struct rv_series_model *model = NULL;
     RV_AUTO(rv_series_set_done) struct rv_series_set set = { 0 };
     struct tally tally = { 0 };
-    int r = rv_series_load(&model, section);
+    int r = rv_series_load(&model, rv_package_section(package, "series"));
 
     (void)seed; /* nothing here is drawn */
     if (r == 0)

@@ -42,7 +42,7 @@ struct model_task {
     int (*train)(struct task_training *training);
     int (*score)(const struct rv_package *package, const char *input, const struct task_sink *sink);
     /** Add figures to `report`: detection, real false-positive rate, robustness. May be NULL. */
-    int (*eval)(struct rv_span section, const struct task_files *files, uint64_t seed,
+    int (*eval)(const struct rv_package *package, const struct task_files *files, uint64_t seed,
                 json_t *report);
 };
 

@@ -148,13 +148,13 @@ static int judge(const struct rv_text_model *model, const struct rv_lines *norma
     return r;
 }
 
-static int eval(struct rv_span section, const struct task_files *files, uint64_t seed,
+static int eval(const struct rv_package *package, const struct task_files *files, uint64_t seed,
                 json_t *report)
 {
     RV_AUTO(rv_text_model_free) struct rv_text_model *model = NULL;
     RV_AUTO(rv_lines_done) struct rv_lines normal = { 0 };
     RV_AUTO(rv_lines_done) struct rv_lines attack = { 0 };
-    int r = rv_text_load(&model, section);
+    int r = rv_text_load(&model, rv_package_section(package, "text"));
 
     if (r == 0)
         r = read_all(&files->normal, "normal", &normal, NULL, NULL);
