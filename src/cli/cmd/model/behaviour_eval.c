@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define ALARM    300U     /* one in a thousand of what is normal */
+#define EVASION  200U     /* as every evasion table says */
 #define HOST_DAY 100000.0 /* verdicts; streams are dense, so time in them says nothing */
 
 /** Three ways to come to a risk. */
@@ -159,12 +160,13 @@ static void add_attack(struct evaluation *evaluation, const struct behaviour_see
     struct top *stream = &evaluation->streams[seen->stream->number];
 
     raise_top(stream, risk);
-    if (risk[VIEW_SHIPPED] < ALARM)
+    if (risk[VIEW_SHIPPED] < EVASION)
         return;
     if (!stream->stands[0])
-        stream->stands[0] = least_risk(evaluation, seen, RV_CLASS_DILUTE) >= ALARM;
+        stream->stands[0] = least_risk(evaluation, seen, RV_CLASS_DILUTE) >= EVASION;
     if (!stream->stands[1])
-        stream->stands[1] = least_risk(evaluation, seen, RV_CLASS_DILUTE | RV_CLASS_RAISE) >= ALARM;
+        stream->stands[1] =
+            least_risk(evaluation, seen, RV_CLASS_DILUTE | RV_CLASS_RAISE) >= EVASION;
 }
 
 static int take(void *context, const struct behaviour_seen *seen)

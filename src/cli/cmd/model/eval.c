@@ -43,7 +43,7 @@ static void print_report(const json_t *report, bool json)
     }
     json_array_foreach(json_object_get(report, "evasion"), i, entry)
     {
-        printf("detection, %-36s %.4f\n", json_string_value(json_object_get(entry, "attack")),
+        printf("detection at risk 200, %-13s %.4f\n", json_string_value(json_object_get(entry, "attack")),
                (double)json_integer_value(json_object_get(entry, "detection_ppm")) / 1e6);
     }
 }
