@@ -485,10 +485,10 @@ static void more_questions_than_places(void **state)
     struct rlimit limit, few;
     struct rv_fan_counts counts;
     struct stage narrow;
-    pid_t pids[48];
+    pid_t pids[136];
 
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    few = (struct rlimit){ 80, limit.rlim_max };
+    few = (struct rlimit){ 256, limit.rlim_max };
     put(&stage, &(struct rv_fan_set){ 0 });
     (void)setrlimit(RLIMIT_NOFILE, &few);
     stage_open(&narrow, true);
@@ -500,7 +500,7 @@ static void more_questions_than_places(void **state)
         pids[i] = start_open(&narrow, INNER, O_RDONLY);
     wait_until(counts_of(&narrow).full == 8);
     counts = counts_of(&narrow);
-    assert_int_equal(counts.pending, 40);
+    assert_int_equal(counts.pending, 128);
     assert_int_equal(counts.events, RV_COUNT(pids));
     assert_int_equal(counts.opened, 8);
     rv_assert_ok(rv_fan_observe(narrow.fan, true)); /* and lets the others go */
@@ -839,7 +839,7 @@ static void a_swap_under_load_loses_no_decision(void **state)
         }
     }
     (void)close(report[1]);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 200; i++) {
         add_number(&rule, RV_TERM_UID, (uint64_t)i);
         rule.term_count = 1;
         put_rule(&stage, &rule);

@@ -40,7 +40,7 @@ static uint64_t extra_facts(struct rv_fan *fan, const struct event *event)
     size_t len = offsetof(typeof(room), path);
 
     if (needs & FAN_NEED_USERS) {
-        rv_fan_facts_status(&fan->source, facts);
+        rv_fan_facts_status(facts);
         room.uid = facts->uid;
         room.gid = facts->gid;
     }
@@ -386,8 +386,8 @@ static bool stands(struct rv_fan *fan, const struct event *event)
 {
     const struct group *group = &fan->groups[event->asked->group];
 
-    if (group->generation == event->asked->generation && group->state != GROUP_NONE &&
-        group->state != GROUP_MARKING && !atomic_load(&fan->disarmed))
+    if (group->generation == event->asked->generation && group->state != GROUP_NONE && fan->rules &&
+        !atomic_load(&fan->disarmed))
         return true;
     fan->counts.stopped++;
     end(fan, event, true);
@@ -407,7 +407,7 @@ static bool answer_cached(struct rv_fan *fan, struct event *event)
 
     if (cached && cached->narrow) {
         pthread_mutex_unlock(&fan->lock);
-        rv_fan_facts_mode(&fan->source, event->facts);
+        rv_fan_facts_mode(event->facts);
         if (!enter(fan, event))
             return true;
         if (event->facts->action == RV_DO_EXEC) {
@@ -438,12 +438,12 @@ static void learn(struct rv_fan *fan, const struct event *event)
     struct fan_facts *facts = event->facts;
     struct rv_process_key key;
 
-    rv_fan_facts_status(&fan->source, facts);
+    rv_fan_facts_status(facts);
     if (rv_process_key_of((pid_t)facts->tgid, &key) == 0)
         facts->start_boot_ns = key.start_boot_ns;
     rv_fan_facts_workloads(&fan->source, facts);
     rv_fan_facts_path(&fan->source, event->asked->event_fd, facts);
-    rv_fan_facts_program_path(&fan->source, facts);
+    rv_fan_facts_program_path(facts);
     if ((event->rules->needs & FAN_NEED_PLACE) || event->rules->scope_count > 0)
         rv_fan_facts_place(&fan->source, facts);
 }
@@ -464,7 +464,7 @@ static bool narrow(struct rv_fan *fan, struct event *event, struct fan_matches *
     if (!is_racy(facts))
         fan->counts.evicted += rv_fan_cache_put(fan->cache, &event->key, &look);
     pthread_mutex_unlock(&fan->lock);
-    rv_fan_facts_mode(&fan->source, facts);
+    rv_fan_facts_mode(facts);
     if (facts->action != RV_DO_EXEC)
         *matches = rv_fan_match_all(event->rules, facts);
     if (!enter(fan, event))

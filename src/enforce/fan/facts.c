@@ -18,12 +18,19 @@
 #define STATX_FLAGS (AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT)
 #define CACHED      (RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
 
+void rv_fan_source_init(struct fan_source *source)
+{
+    *source = (struct fan_source){ .proc_fd = -1, .fds_fd = -1, .root_fd = -1, .cgroup_fd = -1 };
+    for (size_t i = 0; i < FAN_THREADS; i++)
+        source->threads[i].fd = -1;
+}
+
 int rv_fan_source_open(struct fan_source *source)
 {
     static const char *const cgroups[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
     struct statfs fs;
 
-    *source = (struct fan_source){ .proc_fd = -1, .fds_fd = -1, .root_fd = -1, .cgroup_fd = -1 };
+    rv_fan_source_init(source);
     source->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     source->fds_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     source->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -42,6 +49,8 @@ void rv_fan_source_close(struct fan_source *source)
     rv_closep(&source->fds_fd);
     rv_closep(&source->root_fd);
     rv_closep(&source->cgroup_fd);
+    for (size_t i = 0; i < FAN_THREADS; i++)
+        rv_closep(&source->threads[i].fd);
 }
 
 static struct fan_id id_of(const struct statx *st)
@@ -64,11 +73,45 @@ int rv_fan_identify(const char *path, struct fan_id *ret_id)
     return 0;
 }
 
-int rv_fan_facts_quick(const struct fan_source *source, int fd, uint32_t tid,
-                       struct fan_facts *facts)
+static bool find_program(struct fan_facts *facts)
 {
     struct statx st;
-    char name[32];
+
+    if (facts->thread_fd < 0 ||
+        statx(facts->thread_fd, "exe", STATX_FLAGS, STATX_INO | STATX_CTIME, &st) < 0)
+        return false;
+    facts->program = id_of(&st);
+    facts->program_ctime_ns = ns_of(&st.stx_ctime);
+    return true;
+}
+
+/** The thread's program and effective user. */
+static void find_thread(struct fan_source *source, struct fan_facts *facts)
+{
+    unsigned at = facts->tid % FAN_THREADS;
+    int *fd = &source->threads[at].fd;
+    struct statx st;
+    char name[16];
+
+    facts->thread_fd = source->threads[at].tid == facts->tid ? *fd : -1;
+    if (!find_program(facts)) { /* not the thread that had this number before */
+        rv_closep(fd);
+        (void)snprintf(name, sizeof(name), "%u", facts->tid);
+        *fd = openat(source->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        source->threads[at].tid = facts->tid;
+        facts->thread_fd = *fd;
+        (void)find_program(facts);
+    }
+    /* The owner of this folder is the effective user, whatever the process says of being dumped. */
+    facts->euid = facts->thread_fd >= 0 && statx(facts->thread_fd, "", AT_EMPTY_PATH | STATX_FLAGS,
+                                                 STATX_UID, &st) == 0
+                      ? st.stx_uid
+                      : UINT32_MAX;
+}
+
+int rv_fan_facts_quick(struct fan_source *source, int fd, uint32_t tid, struct fan_facts *facts)
+{
+    struct statx st;
 
     facts->tid = tid;
     facts->process_known = true;
@@ -80,15 +123,7 @@ int rv_fan_facts_quick(const struct fan_source *source, int fd, uint32_t tid,
     facts->size = st.stx_size;
     facts->mount_id = st.stx_mnt_id;
     facts->link_count = st.stx_nlink;
-    (void)snprintf(name, sizeof(name), "%u/exe", tid);
-    if (statx(source->proc_fd, name, STATX_FLAGS, STATX_INO | STATX_CTIME, &st) == 0) {
-        facts->program = id_of(&st);
-        facts->program_ctime_ns = ns_of(&st.stx_ctime);
-    }
-    /* The owner of this folder is the effective user, whatever the process says of being dumped. */
-    *strchr(name, '/') = '\0';
-    facts->euid =
-        statx(source->proc_fd, name, STATX_FLAGS, STATX_UID, &st) == 0 ? st.stx_uid : UINT32_MAX;
+    find_thread(source, facts);
     return 0;
 }
 
@@ -103,16 +138,14 @@ bool rv_fan_facts_own(const struct fan_source *source, const struct fan_facts *f
     return statx(source->proc_fd, name, STATX_FLAGS, 0, &st) == 0;
 }
 
-/** Read a small file of /proc whole, with a NUL. @return its length, or 0. */
-static size_t read_proc(const struct fan_source *source, uint32_t tid, const char *file, char *text,
-                        size_t size)
+/** Read a small file of the thread's folder whole, with a NUL. @return its length, or 0. */
+static size_t read_proc(const struct fan_facts *facts, const char *name, char *text, size_t size)
 {
     RV_AUTO(rv_closep) int fd = -1;
-    char name[48];
     size_t len = 0;
 
-    (void)snprintf(name, sizeof(name), "%u/%s", tid, file);
-    fd = openat(source->proc_fd, name, O_RDONLY | O_CLOEXEC);
+    if (facts->thread_fd >= 0)
+        fd = openat(facts->thread_fd, name, O_RDONLY | O_CLOEXEC);
     while (fd >= 0 && len < size - 1) {
         ssize_t more = read(fd, text + len, size - 1 - len);
 
@@ -148,14 +181,14 @@ bool rv_fan_parse_status(const char *text, struct fan_facts *facts)
            parse_number(text, "\nGid:\t", &facts->gid);
 }
 
-void rv_fan_facts_status(const struct fan_source *source, struct fan_facts *facts)
+void rv_fan_facts_status(struct fan_facts *facts)
 {
     char text[4096];
 
     if (facts->status_known)
         return;
-    facts->status_known = read_proc(source, facts->tid, "status", text, sizeof(text)) > 0 &&
-                          rv_fan_parse_status(text, facts);
+    facts->status_known =
+        read_proc(facts, "status", text, sizeof(text)) > 0 && rv_fan_parse_status(text, facts);
     if (!facts->status_known)
         facts->uid = facts->gid = UINT32_MAX;
     facts->status_known = true;
@@ -169,7 +202,7 @@ void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *f
     if (facts->workloads_known)
         return;
     facts->workloads_known = true;
-    if (source->cgroup_fd < 0 || read_proc(source, facts->tid, "cgroup", text, sizeof(text)) == 0)
+    if (source->cgroup_fd < 0 || read_proc(facts, "cgroup", text, sizeof(text)) == 0)
         return;
     path = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
     if (!path)
@@ -188,13 +221,10 @@ void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *f
     }
 }
 
-void rv_fan_facts_program_path(const struct fan_source *source, struct fan_facts *facts)
+void rv_fan_facts_program_path(struct fan_facts *facts)
 {
-    char name[32];
-    ssize_t len;
+    ssize_t len = readlinkat(facts->thread_fd, "exe", facts->program_path, FAN_PATH_ROOM - 1);
 
-    (void)snprintf(name, sizeof(name), "%u/exe", facts->tid);
-    len = readlinkat(source->proc_fd, name, facts->program_path, FAN_PATH_ROOM - 1);
     facts->program_path[len > 0 ? len : 0] = '\0';
 }
 
@@ -268,13 +298,11 @@ void rv_fan_facts_place(const struct fan_source *source, struct fan_facts *facts
     RV_AUTO(rv_closep) int at = open_folder(facts, source->root_fd);
     RV_AUTO(rv_closep) int their_root = -1;
     struct statx st;
-    char name[32];
 
     facts->place = FAN_PLACE_HIDDEN;
     facts->folder_count = 0;
     if (at < 0) { /* a mount of the opener's own namespace: seen from there */
-        (void)snprintf(name, sizeof(name), "%u/root", facts->tid);
-        their_root = openat(source->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        their_root = openat(facts->thread_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
         at = their_root < 0 ? -1 : open_folder(facts, their_root);
     }
     while (at >= 0 && facts->folder_count < RV_FAN_DEPTH) {
@@ -333,14 +361,14 @@ uint32_t rv_fan_open_mode(const char *line)
     return RV_DO_READ | RV_DO_WRITE;
 }
 
-void rv_fan_facts_mode(const struct fan_source *source, struct fan_facts *facts)
+void rv_fan_facts_mode(struct fan_facts *facts)
 {
     char line[256];
 
     if (facts->action == RV_DO_EXEC)
         return;
     for (int i = 0; i < 3; i++) { /* "running": it has not yet gone to sleep */
-        if (read_proc(source, facts->tid, "syscall", line, sizeof(line)) == 0 || isdigit(line[0]))
+        if (read_proc(facts, "syscall", line, sizeof(line)) == 0 || isdigit(line[0]))
             break;
     }
     facts->action = rv_fan_open_mode(line);

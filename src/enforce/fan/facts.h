@@ -38,6 +38,7 @@ enum fan_place {
 struct fan_facts {
     /* quick: for every event */
     uint32_t tid, euid;
+    int thread_fd;   /* its folder in /proc, the source's; -1: gone */
     uint32_t action; /* RV_DO_EXEC, or of RV_DO_READ | RV_DO_WRITE those it may be */
     struct fan_id file, program;
     int64_t ctime_ns, mtime_ns, program_ctime_ns;
@@ -59,30 +60,40 @@ struct fan_facts {
     char *path, *program_path; /* FAN_PATH_ROOM each, the caller's; may be "": not known */
 };
 
+#define FAN_THREADS                                                                                \
+    64 /* whose folders in /proc are kept open: half the cost of a cached answer                   \
+        */
+
 /** Where facts are read; one for a provider. */
 struct fan_source {
     int proc_fd, fds_fd, root_fd, cgroup_fd; /* cgroup_fd may be -1: no cgroup v2 */
     struct fan_id self;                      /* the program of this process */
+    struct {
+        uint32_t tid;
+        int fd; /* of the thread that had the number then: with it gone, nothing is found there */
+    } threads[FAN_THREADS];
 };
 
+/** Nothing open yet: what rv_fan_source_close() may be given. */
+void rv_fan_source_init(struct fan_source *source);
 RV_MUST_CHECK int rv_fan_source_open(struct fan_source *source);
 void rv_fan_source_close(struct fan_source *source);
 
 /** Fill the quick facts; what cannot be told stays 0. @return 0; -errno: the file itself. */
-RV_MUST_CHECK int rv_fan_facts_quick(const struct fan_source *source, int fd, uint32_t tid,
+RV_MUST_CHECK int rv_fan_facts_quick(struct fan_source *source, int fd, uint32_t tid,
                                      struct fan_facts *facts);
 /** Is the thread one of this process? */
 bool rv_fan_facts_own(const struct fan_source *source, const struct fan_facts *facts);
 
-void rv_fan_facts_status(const struct fan_source *source, struct fan_facts *facts);
+void rv_fan_facts_status(struct fan_facts *facts);
 void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *facts);
 /** Path of the event's file, and of the program. */
 void rv_fan_facts_path(const struct fan_source *source, int fd, struct fan_facts *facts);
-void rv_fan_facts_program_path(const struct fan_source *source, struct fan_facts *facts);
+void rv_fan_facts_program_path(struct fan_facts *facts);
 /** Needs the path. Finds the folder that really holds the file, and those above. */
 void rv_fan_facts_place(const struct fan_source *source, struct fan_facts *facts);
 /** Narrow `action` of an open by the thread's own system call. */
-void rv_fan_facts_mode(const struct fan_source *source, struct fan_facts *facts);
+void rv_fan_facts_mode(struct fan_facts *facts);
 
 /** What a line of /proc/TID/syscall says of an open: bits of RV_DO_READ and RV_DO_WRITE. Pure. */
 uint32_t rv_fan_open_mode(const char *line);

@@ -16,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_AT_ONCE  64
+#define EVENTS_AT_ONCE 64
+/* An opener may have met an old mark and be on its way to ask: time for it to arrive. */
+#define RETIRE_NS       (100 * RV_NS_PER_MS)
 #define LATENCY_CALLS   4096 /* before a judgement on p99.9 */
-#define DESCRIPTORS_MIN 64
+#define DESCRIPTORS_MIN 256
 
 uint64_t rv_fan_now_ns(void)
 {
@@ -86,7 +88,7 @@ static unsigned take_place(struct rv_fan *fan, int fd)
             (at == GROUPS || group->retired_ns < fan->groups[at].retired_ns))
             at = i;
     }
-    assert(at < GROUPS); /* one is in force, one is being marked: two are on their way out */
+    assert(at < GROUPS); /* one is in force, one is being marked: the others are on their way out */
     if (fan->groups[at].state != GROUP_NONE)
         end_group(fan, at);
     (void)dup3(fd, fan->groups[at].fd, O_CLOEXEC);
@@ -335,18 +337,23 @@ static void note_latency(struct rv_fan *fan, uint64_t ns)
     fan->latency_calls = 0;
 }
 
-/** Answer what waits in a group, as far as one read takes. @return how many; 0: none. */
-static int serve(struct rv_fan *fan, unsigned at, uint32_t generation)
+/** Answer what waits in a group, as far as one read takes. */
+static void serve(struct rv_fan *fan, unsigned at)
 {
     struct fanotify_event_metadata events[EVENTS_AT_ONCE];
     struct fanotify_event_metadata *event = events;
     ssize_t len = read(fan->groups[at].fd, events, sizeof(events));
     uint64_t read_ns = rv_fan_now_ns();
-    int count = 0;
+    uint32_t generation;
 
     if (len <= 0)
-        return 0;
+        return;
     atomic_store(&fan->busy_since_ns, read_ns);
+    /* After the read: had the place been given to another group before, this is the other's; if
+     * not, they are of a group that has ended, and who asked has long passed. */
+    pthread_mutex_lock(&fan->lock);
+    generation = fan->groups[at].generation;
+    pthread_mutex_unlock(&fan->lock);
     for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len)) {
         const struct asked asked = { .group = at,
                                      .generation = generation,
@@ -354,7 +361,6 @@ static int serve(struct rv_fan *fan, unsigned at, uint32_t generation)
                                      .event_fd = event->fd,
                                      .exec = event->mask & FAN_OPEN_EXEC_PERM };
 
-        count++;
         if (event->mask & FAN_Q_OVERFLOW) {
             note_overflow(fan);
             continue;
@@ -367,34 +373,41 @@ static int serve(struct rv_fan *fan, unsigned at, uint32_t generation)
         note_latency(fan, rv_fan_now_ns() - read_ns);
         pthread_mutex_unlock(&fan->lock);
     }
-    return count;
 }
 
 /** What to poll, and until when. Groups that have nothing more to answer end here. */
 static void prepare_poll(struct rv_fan *fan, struct pollfd fds[GROUPS + 1],
-                         uint32_t generations[GROUPS], uint64_t *ret_deadline_ns)
+                         uint64_t *ret_deadline_ns)
 {
+    uint64_t now_ns = rv_fan_now_ns(), wake_ns = UINT64_MAX;
+
     pthread_mutex_lock(&fan->lock);
-    rv_fan_expire(fan, rv_fan_now_ns());
+    rv_fan_expire(fan, now_ns);
     for (unsigned i = 0; i < GROUPS; i++) {
         const struct group *group = &fan->groups[i];
         struct pollfd one = { .fd = group->fd, .events = POLLIN };
 
-        if (group->state == GROUP_RETIRING && group->pending == 0 && poll(&one, 1, 0) == 0)
-            end_group(fan, i);
+        if (group->state == GROUP_RETIRING) {
+            uint64_t end_ns = group->retired_ns + RETIRE_NS;
+
+            if (now_ns < end_ns)
+                wake_ns = rv_min_u64(wake_ns, end_ns);
+            else if (group->pending == 0 && poll(&one, 1, 0) == 0)
+                end_group(fan, i);
+        }
         fds[i] =
             (struct pollfd){ .fd = group->state == GROUP_NONE ? -1 : group->fd, .events = POLLIN };
-        generations[i] = group->generation;
     }
     fds[GROUPS] = (struct pollfd){ .fd = fan->wake_fd, .events = POLLIN };
-    *ret_deadline_ns = fan->counts.pending > 0 ? fan->next_deadline_ns : UINT64_MAX;
+    if (fan->counts.pending > 0)
+        wake_ns = rv_min_u64(wake_ns, fan->next_deadline_ns);
+    *ret_deadline_ns = wake_ns;
     pthread_mutex_unlock(&fan->lock);
 }
 
 int rv_fan_run(struct rv_fan *fan)
 {
     struct pollfd fds[GROUPS + 1];
-    uint32_t generations[GROUPS];
     int r = 0;
 
     atomic_store(&fan->running, true);
@@ -402,7 +415,7 @@ int rv_fan_run(struct rv_fan *fan)
         uint64_t deadline_ns, now_ns, wait_ns, ignored;
         struct timespec wait;
 
-        prepare_poll(fan, fds, generations, &deadline_ns);
+        prepare_poll(fan, fds, &deadline_ns);
         now_ns = rv_fan_now_ns();
         wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
         wait = (struct timespec){ .tv_sec = (time_t)(wait_ns / RV_NS_PER_S),
@@ -416,7 +429,7 @@ int rv_fan_run(struct rv_fan *fan)
             (void)!read(fan->wake_fd, &ignored, sizeof(ignored));
         for (unsigned i = 0; i < GROUPS; i++) {
             if (fds[i].revents & POLLIN)
-                (void)serve(fan, i, generations[i]);
+                serve(fan, i);
         }
     }
     atomic_store(&fan->running, false);
@@ -486,7 +499,7 @@ int rv_fan_open(struct rv_fan **ret_fan, const struct rv_fan_options *options)
     fan->options = *options;
     fan->next_deadline_ns = UINT64_MAX;
     fan->wake_fd = fan->records_fd = fan->changes_fd = fan->null_fd = -1;
-    fan->source = (struct fan_source){ -1, -1, -1, -1, { 0 } };
+    rv_fan_source_init(&fan->source);
     for (unsigned i = 0; i < GROUPS; i++)
         fan->groups[i].fd = -1;
     (void)pthread_mutex_init(&fan->change, NULL);

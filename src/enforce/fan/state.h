@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define GROUPS        4 /* one in force, others on their way in or out */
+#define GROUPS        6 /* one in force, others on their way in or out */
 #define RECORDS_MAX   1024
 #define PROTECTED_MAX 64
 #define GRANTS_MAX    64
@@ -19,7 +19,7 @@
 
 enum group_state {
     GROUP_NONE = 0,
-    GROUP_MARKING,  /* not all marks stand: whoever is asked passes */
+    GROUP_MARKING,  /* not all marks stand: the set in force decides */
     GROUP_ACTIVE,   /* in force */
     GROUP_RETIRING, /* no marks; what had been asked is answered */
 };

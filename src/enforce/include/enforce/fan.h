@@ -125,8 +125,9 @@ struct rv_fan_counts {
 };
 
 /**
- * @return 0; -EPERM without CAP_SYS_ADMIN; -ENOSYS without fanotify; -EMFILE when fewer than 64
- *         descriptors may be opened; another -errno.
+ * @return 0; -EPERM without CAP_SYS_ADMIN; -ENOSYS without fanotify; -EMFILE when fewer than 256
+ *         descriptors may be opened; another -errno. A pending question needs one: half of what may
+ *         be open is for them, and where there is none left, the kernel refuses by itself.
  */
 RV_MUST_CHECK int rv_fan_open(struct rv_fan **ret_fan, const struct rv_fan_options *options);
 /** Takes away every mark; the kernel lets pass what is pending. rv_fan_run() must have returned. */
