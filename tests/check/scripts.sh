@@ -6,7 +6,7 @@ command -v shellcheck >/dev/null || { echo "# skip: shellcheck is not installed"
 cd "$SOURCE" || exit 1
 count=0
 status=0
-for script in $(grep -rlE '^#!/bin/(ba)?sh' --include='*' packaging tests bench fuzz .ci 2>/dev/null |
+for script in $(grep -rlE '^#!/bin/(ba)?sh' --include='*' packaging tests bench fuzz models .ci 2>/dev/null |
     grep -v '/corpus/' | sort); do
     count=$((count + 1))
     if said=$(shellcheck -x -S warning "$script" 2>&1); then

@@ -39,6 +39,16 @@ ok $? "two models are trained"
 one=$(sed -n 's/.*sha256:\([0-9a-f]*\).*/\1/p' "$work/one")
 two=$(sed -n 's/.*sha256:\([0-9a-f]*\).*/\1/p' "$work/two")
 
+# ---- Figures and card ----
+"$reeve" model eval --model "$work/one.rv" --normal "$work/normal.seg" --attack "$work/attack.seg" \
+    -o "$work/measured.rv" >"$work/figures" 2>&1 && grep -q 'attacks found, as shipped' "$work/figures" &&
+    grep -q 'found at risk 300: attack' "$work/figures"
+ok $? "a model is measured on streams"
+"$reeve" model card "$work/measured.rv" --html "$work/card.html" && grep -q '<svg' "$work/card.html" &&
+    grep -q 'normal scores moved by PSI' "$work/card.html" &&
+    "$reeve" model card "$work/measured.rv" | grep -q 'alarms per host-day with 95.00'
+ok $? "its card is drawn, with a promise"
+
 # ---- Replay ----
 for run in 1 2; do
     "$reeve" replay "$work/attack.seg" --model "$work/one.rv" --shadow "$work/two.rv" --json >"$work/replay$run"

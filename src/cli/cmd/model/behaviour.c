@@ -16,7 +16,8 @@
 
 #include <stdio.h>
 
-#define ROWS_MIN 200U
+#define ROWS_MIN        200U
+#define EVIDENCE_ROUNDS 1U
 
 static int add_forest(struct task_training *training, const char *name,
                       const struct rv_forest *forest)
@@ -112,6 +113,12 @@ static int learn(struct task_training *training, const struct vectors *vectors,
 
     if (r == 0)
         r = behaviour_cross(vectors, folds, options, &training->options.progress, &scores);
+    for (unsigned i = 0; r == 0 && i < EVIDENCE_ROUNDS && training->files.attack.count > 0; i++) {
+        r = behaviour_evidence(vectors, &scores, folds);
+        behaviour_scores_done(&scores);
+        if (r == 0)
+            r = behaviour_cross(vectors, folds, options, &training->options.progress, &scores);
+    }
     if (r == 0)
         r = behaviour_train(vectors, folds, BEHAVIOUR_ALL, options, &heads);
     if (r == 0 && heads.monotone)

@@ -76,7 +76,10 @@ static int begin_host(struct evaluation *evaluation, unsigned host)
     return r < 0 ? r : rv_models_new(&evaluation->built_in, &options, NULL);
 }
 
-/** As the judge does: score, then learn what is not alarmed. @return the risk. */
+/**
+ * As the judge does: score, then learn what is not alarmed. Nothing is learnt from attacks: each is
+ * judged as the first one on its host. @return the risk.
+ */
 static uint32_t judge(struct rv_models *models, const struct behaviour_seen *seen)
 {
     struct rv_verdict verdict;
@@ -90,7 +93,7 @@ static uint32_t judge(struct rv_models *models, const struct behaviour_seen *see
         .time_ns = seen->event->time_boot_ns,
         .random = rv_mix64(seen->event->time_boot_ns ^ seen->event->tgid),
         .tainted = seen->process->tainted,
-        .learn = true,
+        .learn = !seen->stream->attack,
     };
 
     rv_models_score(models, taught.class, seen->vector, &verdict, &p);
@@ -184,7 +187,7 @@ static int take(void *context, const struct behaviour_seen *seen)
     risk[VIEW_HOST] = judge(evaluation->host, seen);
     risk[VIEW_BUILT_IN] = judge(evaluation->built_in, seen);
     rv_features_note_risk(seen->features, seen->process, risk[VIEW_HOST]);
-    if (risk[VIEW_HOST] >= ALARM)
+    if (risk[VIEW_HOST] >= ALARM || attack)
         rv_features_taint(seen->features, seen->process);
     evaluation->histogram[attack][rv_drift_score_bin(raw)]++;
     r = figures_add(attack ? &evaluation->attack : &evaluation->normal,

@@ -8,7 +8,10 @@
 
 #include <stdio.h>
 
-#define NO_FOLD        UINT32_MAX /* judgements: learnt from, never scored for calibration */
+#define NO_FOLD        UINT32_MAX       /* judgements: learnt from, never scored for calibration */
+#define SET_ASIDE      (UINT32_MAX - 1) /* neither learnt from nor scored */
+#define EVIDENCE_MIN   8U               /* vectors of an attack stream that are kept at least */
+#define EVIDENCE_PART  3U               /* and one in so many */
 #define MONOTONE_TREES 32U
 #define MONOTONE_DEPTH 4U
 #define LABELS_ASKED   5U  /* contradicted judgements that are named */
@@ -132,7 +135,7 @@ static int pack(const struct vectors *vectors, const uint32_t *folds, uint32_t l
     if (!packed->values || !packed->targets || !packed->weights || !packed->source)
         return -ENOMEM;
     for (size_t i = 0; i < vectors->count; i++) {
-        if (folds[i] == left_out)
+        if (folds[i] == left_out || folds[i] == SET_ASIDE)
             continue;
         memcpy(packed->values + count * RV_FEATURE_COUNT, vectors_row(vectors, i),
                RV_FEATURE_COUNT * sizeof(*packed->values));
@@ -270,6 +273,53 @@ int behaviour_shift(const struct vectors *vectors, const uint32_t *folds,
         return -ENOMEM;
     *ret_shift = high_score(vectors, folds, scores->window, room) -
                  high_score(vectors, folds, scores->monotone, room);
+    return 0;
+}
+
+/* ---- Evidence ---- */
+
+struct evidence {
+    int64_t score;
+    uint32_t source;
+    size_t row;
+};
+
+/** By stream, the strangest first. */
+static int by_evidence(const void *a, const void *b)
+{
+    const struct evidence *x = a, *y = b;
+
+    if (x->source != y->source)
+        return x->source < y->source ? -1 : 1;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+int behaviour_evidence(const struct vectors *vectors, const struct behaviour_scores *scores,
+                       uint32_t *folds)
+{
+    RV_AUTO(rv_freep) struct evidence *rows = malloc((vectors->count + 1) * sizeof(*rows));
+    RV_AUTO(rv_freep) size_t *of_source = calloc(vectors->sources + 1U, sizeof(*of_source));
+    size_t count = 0;
+
+    if (!rows || !of_source)
+        return -ENOMEM;
+    for (size_t i = 0; i < vectors->count; i++) {
+        if (!vectors->attack[i] || folds[i] >= BEHAVIOUR_FOLDS)
+            continue;
+        rows[count++] = (struct evidence){ scores->window[i], vectors->source[i], i };
+        of_source[vectors->source[i]]++;
+    }
+    qsort(rows, count, sizeof(*rows), by_evidence);
+    for (size_t i = 0, rank = 0; i < count; i++, rank++) {
+        uint32_t source = rows[i].source;
+
+        if (i == 0 || source != rows[i - 1].source)
+            rank = 0;
+        if (rank >= EVIDENCE_MIN && rank >= of_source[source] / EVIDENCE_PART)
+            folds[rows[i].row] = SET_ASIDE;
+    }
     return 0;
 }
 

@@ -42,6 +42,13 @@ RV_MUST_CHECK int behaviour_cross(const struct vectors *vectors, const uint32_t 
                                   const struct rv_progress *progress,
                                   struct behaviour_scores *ret_scores);
 
+/**
+ * Not all that an attacker does is an attack: of each attack stream the vectors that a model which
+ * did not see it finds strangest are kept, the others set aside (`folds` says so).
+ */
+RV_MUST_CHECK int behaviour_evidence(const struct vectors *vectors,
+                                     const struct behaviour_scores *scores, uint32_t *folds);
+
 /** What to add to the monotone head's scores so that both heads are equally seldom high. */
 RV_MUST_CHECK int behaviour_shift(const struct vectors *vectors, const uint32_t *folds,
                                   const struct behaviour_scores *scores, int64_t *ret_shift);
