@@ -62,9 +62,18 @@ static void put_probe(void *context, const struct rv_sensors_probe *probe)
 
 static void put_mechanism(void *context, const struct rv_enforce_probe *probe)
 {
-    json_array_append_new(context, json_pack("{ss ss sb ss}", "mechanism", probe->mechanism,
-                                             "stops", probe->stops, "works", probe->works,
-                                             "reason", probe->reason));
+    json_array_append_new(context,
+                          json_pack("{ss ss sb ss}", "mechanism", probe->mechanism, "stops",
+                                    probe->stops, "works", probe->works, "reason", probe->reason));
+}
+
+static void put_action(void *context, const struct rv_enforce_action *action)
+{
+    const bool works = action->mechanism != RV_BY_NONE;
+
+    json_array_append_new(context, json_pack("{ss ss sb ss}", "action", action->action, "mechanism",
+                                             rv_mechanism_name(action->mechanism), "works", works,
+                                             "detail", action->detail));
 }
 
 /* ---- Print ---- */
@@ -105,6 +114,17 @@ static void print_enforcement(const json_t *mechanisms)
     }
 }
 
+static void print_actions(const json_t *actions)
+{
+    printf("\n%-14s %-11s %s\n", "ACTION", "STOPPED BY", "");
+    for (size_t i = 0; i < json_array_size(actions); i++) {
+        const json_t *row = json_array_get(actions, i);
+
+        printf("%-14s %-11s %s\n", text_of(row, "action"), text_of(row, "mechanism"),
+               text_of(row, "detail"));
+    }
+}
+
 static void print(const json_t *report)
 {
     const json_t *host = json_object_get(report, "system");
@@ -117,19 +137,22 @@ static void print(const json_t *report)
     if (!print_sensors(json_object_get(report, "sensors")))
         printf("\nWhat does not work is left out; the rest is watched all the same.\n");
     print_enforcement(json_object_get(report, "enforcement"));
+    print_actions(json_object_get(report, "actions"));
 }
 
 int cmd_doctor(int argc, char **argv)
 {
     RV_AUTO(rv_json_freep) json_t *report = NULL;
-    json_t *sensors = json_array(), *enforcement;
+    json_t *sensors = json_array(), *enforcement, *actions;
     int operands, r;
 
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
         return RV_EXIT_ERROR;
     if (help) {
-        printf("usage: reeve doctor [--json]\n\n"
-               "Tries what this host lets Reeve sense and stop; says what works and what it costs.\n\n");
+        printf(
+            "usage: reeve doctor [--json]\n\n"
+            "Tries what this host lets Reeve sense and stop; says what works and what it costs,\n"
+            "and for each action what is the strongest that really stops it here.\n\n");
         rv_options_help(options, stdout);
         return RV_EXIT_YES;
     }
@@ -140,8 +163,12 @@ int cmd_doctor(int argc, char **argv)
     }
     enforcement = json_array();
     rv_enforce_probe(put_mechanism, enforcement);
-    report = json_pack("{so so so}", "system", system_facts(), "sensors", sensors, "enforcement",
-                       enforcement);
+    actions = json_array();
+    r = rv_enforce_probe_actions(put_action, actions);
+    if (r < 0)
+        fprintf(stderr, "actions could not be tried: %s\n", strerror(-r));
+    report = json_pack("{so so so so}", "system", system_facts(), "sensors", sensors, "enforcement",
+                       enforcement, "actions", actions);
     if (!report)
         return RV_EXIT_ERROR;
     if (as_json) {

@@ -190,6 +190,7 @@ static int begin(struct rv_actor *actor, const struct rv_act_request *request, u
     }
     if (r == 0) {
         r = lasting[place->action].carry_out(place, &actor->protected, &actor->how);
+        place->complete = true;
         if (r < 0)
             (void)lasting[place->action].undo(place);
     }

@@ -168,7 +168,7 @@ static int continue_stopped(const struct rv_standing *standing)
         r = rv_processes_add(
             &processes, (struct rv_process_key){ rv_ticks_to_ns(standing->threads[i].start_ticks),
                                                  (uint32_t)standing->threads[i].tgid });
-    if (standing->thread_count == 0)
+    if (!standing->complete)
         r = standing->cgroup ? rv_processes_add_cgroup(&processes, standing->cgroup)
                              : rv_processes_add(&processes, standing->process);
     for (size_t i = 0; r == 0 && i < processes.count; i++) {

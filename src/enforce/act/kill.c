@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 64
-#define ROUND_US   2000 /* for the killed to leave the list */
+#define ROUND_US   2000 /* for the stopped to stop, and the killed to leave the list */
 
 int rv_kill_process(struct rv_process_key process, struct rv_buf *how)
 {
@@ -25,26 +25,46 @@ static size_t signal_from(const struct rv_processes *processes, size_t from, int
     return hit;
 }
 
+/** Is nobody on his way any more? Who was in the middle of a fork(2) finishes it before he stops.
+ */
+static bool all_still(const struct rv_processes *processes)
+{
+    for (size_t i = 0; i < processes->count; i++) {
+        pid_t pid = (pid_t)processes->keys[i].tgid, parent;
+        uint64_t ticks;
+        char state;
+
+        if (rv_process_stat(pid, pid, &parent, &state, &ticks) == 0 && !strchr("TtZX", state))
+            return false;
+    }
+    return true;
+}
+
 int rv_kill_tree(struct rv_process_key root, const struct rv_protected *set, struct rv_buf *how)
 {
     RV_AUTO(rv_processes_done) struct rv_processes tree = { 0 };
     size_t stopped = 0, hit;
+    bool still = false;
     int r = rv_process_signal(root, 0);
 
     if (r == 0)
         r = rv_processes_add(&tree, root);
-    for (int round = 0; r == 0 && round < ROUNDS_MAX && stopped < tree.count; round++) {
-        size_t until = tree.count;
+    for (int round = 0; r == 0 && !still && round < ROUNDS_MAX; round++) {
+        bool were_still;
 
+        if (stopped == tree.count)
+            usleep(ROUND_US);
         (void)signal_from(&tree, stopped, SIGSTOP, set);
-        stopped = until;
+        stopped = tree.count;
+        were_still = all_still(&tree);
         r = rv_processes_add_children(&tree);
+        still = were_still && tree.count == stopped;
     }
     if (r < 0)
         return r;
     hit = signal_from(&tree, 0, SIGKILL, set);
     rv_buf_addf(how, "killed by pidfd: %zu processes%s", hit,
-                tree.cut || stopped < tree.count ? ", and there are more" : "");
+                tree.cut || tree.count > stopped ? ", and there are more" : "");
     return 0;
 }
 

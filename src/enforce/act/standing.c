@@ -51,12 +51,13 @@ static json_t *standing_json(const struct rv_standing *standing)
             json_decref(threads);
             return NULL;
         }
-    return json_pack("{sI,si,si,sI,sI,ss?,s[ss],sI,so}", "number", (json_int_t)standing->number,
+    return json_pack("{sI,si,si,sI,sI,ss?,s[ss],sI,sb,so}", "number", (json_int_t)standing->number,
                      "action", (int)standing->action, "method", (int)standing->method, "tgid",
                      (json_int_t)standing->process.tgid, "start_boot_ns",
                      (json_int_t)standing->process.start_boot_ns, "cgroup", standing->cgroup, "old",
                      standing->old[0], standing->old[1], "since_ticks",
-                     (json_int_t)standing->since_ticks, "threads", threads);
+                     (json_int_t)standing->since_ticks, "complete", standing->complete, "threads",
+                     threads);
 }
 
 static int read_boot_id(char ret_boot[BOOT_ID_LEN + 1])
@@ -74,12 +75,26 @@ static int read_boot_id(char ret_boot[BOOT_ID_LEN + 1])
     return 0;
 }
 
+int rv_standing_format(struct rv_buf *buf, const char *boot, const struct rv_standing *all,
+                       uint32_t last_number)
+{
+    RV_AUTO(rv_json_freep)
+    json_t *file =
+        json_pack("{ss,sI,s[]}", "boot", boot, "last", (json_int_t)last_number, "standing");
+    json_t *list = json_object_get(file, "standing");
+    int r;
+
+    for (size_t i = 0; list && i < RV_STANDING_MAX; i++)
+        if (all[i].number && json_array_append_new(list, standing_json(&all[i])) < 0)
+            return -ENOMEM;
+    r = list ? rv_json_canonical(buf, file) : -ENOMEM;
+    return r == 0 && buf->failed ? -ENOMEM : r;
+}
+
 int rv_standing_write(const char *path, const struct rv_standing *all, uint32_t last_number)
 {
-    RV_AUTO(rv_json_freep) json_t *file = NULL;
     RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
     RV_AUTO(rv_closep) int dir = -1;
-    json_t *list;
     const char *slash = strrchr(path, '/');
     char boot[BOOT_ID_LEN + 1], folder[256];
     int r = read_boot_id(boot);
@@ -92,14 +107,7 @@ int rv_standing_write(const char *path, const struct rv_standing *all, uint32_t 
     dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return -errno;
-    file = json_pack("{ss,sI,s[]}", "boot", boot, "last", (json_int_t)last_number, "standing");
-    list = json_object_get(file, "standing");
-    for (size_t i = 0; list && i < RV_STANDING_MAX; i++)
-        if (all[i].number && json_array_append_new(list, standing_json(&all[i])) < 0)
-            return -ENOMEM;
-    r = list ? rv_json_canonical(&buf, file) : -ENOMEM;
-    if (r == 0 && buf.failed)
-        r = -ENOMEM;
+    r = rv_standing_format(&buf, boot, all, last_number);
     return r < 0 ? r : rv_write_file_atomic(dir, slash + 1, buf.data, buf.len, 0600);
 }
 
@@ -146,14 +154,17 @@ static int parse_standing(json_t *json, struct rv_standing *ret_standing)
     RV_AUTO(rv_standing_done) struct rv_standing standing = { 0 };
     json_int_t number, tgid, start, since;
     const char *cgroup = NULL, *old[2];
-    json_t *threads, *thread;
-    int action, method, r = 0;
+    json_t *folder, *threads, *thread;
+    int action, method, complete, r = 0;
     size_t at;
 
-    if (json_unpack(json, "{sI,si,si,sI,sI,ss?n,s[ss!],sI,so!}", "number", &number, "action",
+    if (json_unpack(json, "{sI,si,si,sI,sI,so,s[ss!],sI,sb,so!}", "number", &number, "action",
                     &action, "method", &method, "tgid", &tgid, "start_boot_ns", &start, "cgroup",
-                    &cgroup, "old", &old[0], &old[1], "since_ticks", &since, "threads",
-                    &threads) < 0)
+                    &folder, "old", &old[0], &old[1], "since_ticks", &since, "complete", &complete,
+                    "threads", &threads) < 0)
+        return -EBADMSG;
+    cgroup = json_string_value(folder);
+    if (!cgroup && !json_is_null(folder))
         return -EBADMSG;
     if (!in_range(number, 1, UINT32_MAX) || !in_range(action, RV_ACT_NONE + 1, RV_ACT_COUNT_ - 1) ||
         !in_range(method, RV_METHOD_NONE + 1, RV_METHODS_ - 1) || !in_range(tgid, 0, INT32_MAX) ||
@@ -165,6 +176,7 @@ static int parse_standing(json_t *json, struct rv_standing *ret_standing)
     standing.method = (enum rv_act_method)method;
     standing.process = (struct rv_process_key){ (uint64_t)start, (uint32_t)tgid };
     standing.since_ticks = (uint64_t)since;
+    standing.complete = complete;
     for (size_t i = 0; i < RV_COUNT(old); i++) {
         if (strlen(old[i]) >= RV_KNOB_MAX)
             return -EBADMSG;

@@ -44,6 +44,7 @@ struct rv_standing {
     char *cgroup;                  /* NULL: a process */
     char old[2][RV_KNOB_MAX];      /* of the method's control files; empty: not touched */
     uint64_t since_ticks;          /* what started later inherited it */
+    bool complete;                 /* `threads` are all: the agent did not die meanwhile */
     struct rv_standing_thread *threads;
     size_t thread_count;
     struct rv_isolation *isolation;
@@ -66,6 +67,9 @@ RV_MUST_CHECK int rv_standing_write(const char *path, const struct rv_standing *
  */
 RV_MUST_CHECK int rv_standing_read(const char *path, struct rv_standing *all,
                                    uint32_t *ret_last_number, uint32_t *ret_ended);
+/** The text of the file. @return 0; -ENOMEM. */
+RV_MUST_CHECK int rv_standing_format(struct rv_buf *buf, const char *boot,
+                                     const struct rv_standing *all, uint32_t last_number);
 /** The text of such a file, written in this `boot`. @return 0; -ESTALE: another boot; -EBADMSG;
  * -ENOMEM. */
 RV_MUST_CHECK int rv_standing_parse(struct rv_span text, const char *boot, struct rv_standing *all,

@@ -241,14 +241,15 @@ static int restore_threads(const struct rv_standing *standing)
     size_t from = 0, until;
     int r = restore_known(standing, &family);
 
-    if (standing->thread_count == 0) {
+    if (!standing->complete)
         view.since_ticks = 0;
+    if (r == 0 && standing->cgroup) {
+        r = rv_processes_add_cgroup(&family, standing->cgroup);
+    } else if (r == 0 && !standing->complete) {
         r = rv_process_signal(standing->process, 0);
         if (r == 0)
             r = rv_processes_add(&family, standing->process);
     }
-    if (standing->cgroup)
-        r = rv_processes_add_cgroup(&family, standing->cgroup);
     while (r == 0 && from < family.count) {
         until = family.count;
         for (; r == 0 && from < until; from++) {

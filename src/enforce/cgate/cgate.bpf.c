@@ -150,7 +150,8 @@ static __noinline int decide(struct question *q, __u32 table)
     rules = match_place(t, table, t->action[q->action], q);
     if (!rules)
         return 1;
-    program_of(BPF_CORE_READ(task, mm, exe_file), &asker.program);
+    asker.file = BPF_CORE_READ(task, mm, exe_file);
+    identity_of(asker.file, &asker.program);
     asker_of(task, c, &asker);
     rules = match_asker(t, table, rules, task, &asker);
     if (!rules)
@@ -315,7 +316,8 @@ static __noinline int add_program(const struct file *file, __u64 kinds_wanted,
 
     if (!file || !add)
         return 0;
-    program_of(file, &program);
+    identity_of(file, &program);
+    place_of(file, &program);
     key.id = program.inode;
     key.dev = program.dev;
     if (kinds_wanted)

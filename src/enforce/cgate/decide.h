@@ -116,7 +116,8 @@ struct asker {
     __u32 unknown; /* its lineage found no room: rules that lapse closed take it as theirs */
     __u32 pad;
     struct rv_cgate_ran ran;
-    struct rv_cgate_program program;
+    const struct file *file;         /* that it runs */
+    struct rv_cgate_program program; /* its place is found only when a rule asks */
 };
 
 static __always_inline void put_ipv4(struct question *q, __u32 address)
@@ -189,12 +190,16 @@ static __noinline __u64 hash_name(const struct file *file, __u64 seed)
     return walk.hash;
 }
 
-static __always_inline void program_of(const struct file *file, struct rv_cgate_program *program)
+static __always_inline void identity_of(const struct file *file, struct rv_cgate_program *program)
 {
     const struct inode *inode = BPF_CORE_READ(file, f_inode);
 
     program->inode = BPF_CORE_READ(inode, i_ino);
     program->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
+static __always_inline void place_of(const struct file *file, struct rv_cgate_program *program)
+{
     program->place = hash_name(
         file,
         rv_cgate_place_seed(name_seed, BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino),
@@ -202,7 +207,7 @@ static __always_inline void program_of(const struct file *file, struct rv_cgate_
 }
 
 static __always_inline __u64 by_program(const struct rv_cgate_table *t, __u32 table, __u64 rules,
-                                        const struct rv_cgate_program *program)
+                                        const struct file *file, struct rv_cgate_program *program)
 {
     struct rv_cgate_key key = {
         .id = program->inode, .dev = program->dev, .subject = RV_TERM_PROGRAM, .table = (__u8)table
@@ -212,6 +217,7 @@ static __always_inline __u64 by_program(const struct rv_cgate_table *t, __u32 ta
     if (!(rules & t->asks[RV_TERM_PROGRAM]))
         return rules;
     masks = masks_of(&key);
+    place_of(file, program);
     key.id = program->place;
     key.is_place = 1;
     place = masks_of(&key);
@@ -262,7 +268,8 @@ static __always_inline __u64 by_lineage(const struct rv_cgate_table *t, __u64 ru
         return rules;
     if (asker->unknown)
         walk.program.yes = walk.kind.yes = t->closed;
-    bpf_loop(RV_CGATE_SLOTS, lineage_step, &walk, 0);
+    if (walk.ran.slots | walk.ran.kinds) /* hardly anybody has */
+        bpf_loop(RV_CGATE_SLOTS, lineage_step, &walk, 0);
     return left(t, RV_TERM_LINEAGE_KIND, left(t, RV_TERM_LINEAGE, rules, walk.program), walk.kind);
 }
 
@@ -316,9 +323,9 @@ static __always_inline __u64 by_workload(const struct rv_cgate_table *t, __u32 t
 
 /** Who acts: program, lineage, user, workload, risk. */
 static __always_inline __u64 match_asker(const struct rv_cgate_table *t, __u32 table, __u64 rules,
-                                         const struct task_struct *task, const struct asker *asker)
+                                         const struct task_struct *task, struct asker *asker)
 {
-    const struct rv_cgate_program *program = &asker->program;
+    struct rv_cgate_program *program = &asker->program;
     __u64 uid_gid = bpf_get_current_uid_gid();
     __u32 risk = asker->risk;
 
@@ -328,7 +335,7 @@ static __always_inline __u64 match_asker(const struct rv_cgate_table *t, __u32 t
             return 0;
         rules &= t->risk[risk];
     }
-    rules = by_program(t, table, rules, program);
+    rules = by_program(t, table, rules, asker->file, program);
     rules = by_number(t, table, RV_TERM_UID, rules, (__u32)uid_gid);
     rules = by_number(t, table, RV_TERM_GID, rules, uid_gid >> 32);
     if (rules & t->asks[RV_TERM_EUID])
@@ -336,8 +343,7 @@ static __always_inline __u64 match_asker(const struct rv_cgate_table *t, __u32 t
     if (rules & t->asks[RV_TERM_KIND])
         rules = by_number(t, table, RV_TERM_KIND, rules, kind_of(program));
     if (rules & t->asks[RV_TERM_PROGRAM_NAME])
-        rules = by_number(t, table, RV_TERM_PROGRAM_NAME, rules,
-                          hash_name(BPF_CORE_READ(task, mm, exe_file), name_seed));
+        rules = by_number(t, table, RV_TERM_PROGRAM_NAME, rules, hash_name(asker->file, name_seed));
     rules = by_lineage(t, rules, asker);
     return by_workload(t, table, rules, task);
 }

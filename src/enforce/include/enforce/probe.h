@@ -2,7 +2,7 @@
 /** @file enforce/probe.h  Which mechanisms can stop something on this host, each one tried. */
 #pragma once
 
-#include "base/base.h"
+#include "enforce/rule.h"
 
 struct rv_enforce_probe {
     const char *mechanism, *stops; /* static */
@@ -16,3 +16,20 @@ struct rv_enforce_probe {
  */
 void rv_enforce_probe(void (*put)(void *context, const struct rv_enforce_probe *probe),
                       void *context);
+
+/** By what one action is stopped here, at the strongest. */
+struct rv_enforce_action {
+    char action[16]; /* as rv_do_name() has it; or "freeze", "throttle", "isolate", "kill" */
+    enum rv_mechanism mechanism; /* RV_BY_NONE: nothing stops it, or does it, here */
+    char detail[160];            /* how it is done; or what stands in the way of a stronger one */
+};
+
+/**
+ * Try each action with a rule against it, provider by provider, and each act after the fact: in a
+ * child, on processes, files and a network of its own, with rules about its own workload alone.
+ * Nothing stays behind. Takes a second, more where the LSM provider loads.
+ * @return 0; -EPERM: needs root; another -errno: no namespaces can be made here.
+ */
+RV_MUST_CHECK int rv_enforce_probe_actions(void (*put)(void *context,
+                                                       const struct rv_enforce_action *action),
+                                           void *context);
