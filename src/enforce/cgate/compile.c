@@ -315,7 +315,7 @@ static int add_term(struct build *build, const struct rv_rule_term *term, uint64
         r = resolve(build, term->text, &program);
         if (r < 0)
             return r;
-        if (!program.place && !program.inode)
+        if (!term->negated && !program.place && !program.inode)
             build->carried &= ~bit;
         return term->subject == RV_TERM_PROGRAM ? add_program(build, &program, masks)
                                                 : add_lineage(build, &program, masks);

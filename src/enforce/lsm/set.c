@@ -121,7 +121,7 @@ static int add_path(struct compile *c, const struct rv_rule_term *term, uint64_t
         r = add_term(c, index, identity.inode, identity.dev, pair_of(term, bit));
     if (r == 0 && place && identity.place)
         r = add_term(c, place, identity.place, identity.dev, pair_of(term, bit));
-    if (!identity.inode && !(place && identity.place))
+    if (!term->negated && !identity.inode && !(place && identity.place))
         c->set->carried &= ~bit;
     return r;
 }

@@ -36,7 +36,7 @@ void rv_lsm_close(struct rv_lsm **lsm);
 /**
  * Put a whole set of rules in place of the one before, in one step.
  * @param ret_carried bits of the rules that hold in full from now on. A rule is not carried when
- * this kernel lacks a hook for one of its actions, or the folder of a path that it names does not
+ * this kernel lacks a hook for one of its actions, or the folder of a path that it asks for does not
  *        exist (then that term holds for nothing); the rest of such a rule is in place.
  * @return 0; -ENOSPC: more than 64 rules or a full index; -EINVAL: an impossible rule; another
  *         -errno: of rule `*reterr_rule`. On failure the old set stands.
