@@ -40,6 +40,18 @@ static void lower(struct compiler *compiler, enum rv_place place, uint32_t mecha
     compiler->any_place = true;
 }
 
+/** The mechanisms that can refuse a verb on this host. */
+static uint32_t offered_for(const struct compiler *compiler, const struct rv_host_verb *verb)
+{
+    uint32_t offered = verb->by & compiler->options->offered;
+
+    for (unsigned i = 0; i < RV_MECHANISMS_; i++) {
+        if (verb->actions & compiler->options->lacks[i])
+            offered &= ~(1U << i);
+    }
+    return offered;
+}
+
 /** The cgroup provider sees internet sockets: a rule that also speaks of others it carries in part.
  */
 static bool is_internet(const struct rv_draft *draft)
@@ -70,7 +82,7 @@ static void note_scopes(struct compiler *compiler, const struct rv_host_verb *ve
 static void leave(struct compiler *compiler, const struct rv_host_verb *verb, enum rv_place known,
                   const struct rv_atom *atom, const char *why)
 {
-    bool asked = verb->by & compiler->options->offered & FANOTIFY;
+    bool asked = offered_for(compiler, verb) & FANOTIFY;
     enum rv_place place = asked ? known : RV_PLACE_AFTER;
     struct rv_loc nowhere = { 0 };
     char path[96];
@@ -98,7 +110,7 @@ static void settle(struct compiler *compiler, const struct rv_host_verb *verb,
                    const struct rv_draft *draft)
 {
     uint32_t able = verb->by & (is_internet(draft) ? UINT32_MAX : ~CGROUP);
-    uint32_t here = able & compiler->options->offered;
+    uint32_t here = able & offered_for(compiler, verb);
     struct rv_loc nowhere = { 0 };
 
     if (here & (LSM | CGROUP)) {
@@ -173,7 +185,7 @@ static int compile_verb(struct compiler *compiler, const struct rv_host_question
         if (!draft_of(compiler, question, normal, &normal->conjuncts[i], &draft))
             continue;
         settle(compiler, question->verb, &draft);
-        if (draft.actions && (question->verb->by & compiler->options->offered))
+        if (draft.actions && offered_for(compiler, question->verb))
             r = rv_drafts_add(&compiler->one, &draft);
     }
     rv_drafts_merge(&compiler->one, &compiler->arena);

@@ -271,6 +271,22 @@ static void each_fact_action_and_host_lowers_the_place(void **state)
     }
 }
 
+static void a_mechanism_may_lack_an_action(void **state)
+{
+    RV_AUTO(compiled_done) struct compiled compiled = { 0 };
+    struct rv_rules_options options = { .offered = ALL,
+                                        .lacks = { [RV_BY_LSM] = RV_DO_MOUNT | RV_DO_READ } };
+
+    compile(&compiled,
+            "forbid (principal, action in [Action::\"mount\", Action::\"file.write\"], resource);"
+            "forbid (principal, action == Action::\"file.read\", resource);" PERMIT,
+            &options);
+    assert_string_equal(compiled.words.data, "refuse write | refuse read");
+    assert_int_equal(compiled.rules->policies[0].place, RV_PLACE_AFTER);
+    assert_int_equal(compiled.rules->policies[1].place, RV_PLACE_INLINE);
+    assert_non_null(strstr(compiled.rules->policies[0].reasons[0].text, "mount: this host lacks"));
+}
+
 static void what_providers_do_not_carry_is_placed_after(void **state)
 {
     RV_AUTO(compiled_done) struct compiled compiled = { 0 };
@@ -647,6 +663,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_construct_is_a_rule_in_words),
         cmocka_unit_test(each_fact_action_and_host_lowers_the_place),
+        cmocka_unit_test(a_mechanism_may_lack_an_action),
         cmocka_unit_test(what_providers_do_not_carry_is_placed_after),
         cmocka_unit_test(what_refuses_nothing_governs_nothing),
         cmocka_unit_test(stages_choose_rules_and_modes),

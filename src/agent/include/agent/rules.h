@@ -47,6 +47,7 @@ enum rv_response rv_response_of(const struct rv_policy *policy);
 struct rv_rules_options {
     uint32_t reserved;              /* places in the table that the caller fills itself */
     unsigned offered;               /* 1 << enum rv_mechanism, of those that work here */
+    uint32_t lacks[RV_MECHANISMS_]; /* RV_DO_* that one cannot refuse here all the same */
     const struct rv_stages *stages; /* NULL: everything is enforced */
     /** Ids of a workload's cgroups, at most `max`; 0: none runs now. NULL: none ever does. */
     size_t (*cgroups)(void *context, struct rv_text workload, uint64_t *ids, size_t max);
