@@ -12,6 +12,8 @@
 #include "enforce/act.h"
 #include "enforce/cgate.h"
 
+#include "cgate/cgate.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -35,7 +37,7 @@
 #define NOT_HERE   125 /* exit status: the kernel has no such thing */
 
 static struct rv_cgate *cgate;
-static char root[128], box[192], inner[224]; /* cgroups: v2's root, ours, one in it */
+static char root[128], box[192], inner[224], crowd[224]; /* cgroups: v2's root, ours, in it */
 static char folder[64], unix_path[96], program[96];
 static bool in_vm;
 
@@ -1005,6 +1007,84 @@ static void a_budget_is_by_workload(void **state)
     put(0);
 }
 
+/* Everybody forks and connects at once: the workload's budget is kept to the last refusal. */
+static int connect_by_hundred(void)
+{
+    int passed = 0, status;
+
+    for (int i = 0; i < 100; i++)
+        if (fork() == 0) {
+            for (int k = 0; k < 5; k++)
+                passed += tcp4() == 0;
+            _exit(passed);
+        }
+    while (wait(&status) > 0)
+        passed += WEXITSTATUS(status);
+    return passed > 200 ? 200 : passed;
+}
+
+static void a_crowd_does_not_get_past_the_budget(void **state)
+{
+    loopback(0)->budgeted = 1;
+    settings.budget = 450;
+    put(1);
+    assert_int_equal(attempt_in(crowd, connect_by_hundred), 50);
+    assert_int_equal(count_of(0, RV_REFUSAL_DENIED), 450);
+    assert_int_equal(count_of(0, RV_REFUSAL_OVER_BUDGET), 50);
+    settings.budget = 0;
+    put(0);
+}
+
+/* With room for eight, a crowd of descendants finds none: its ancestors answer for it, and when
+ * those are dead, what the rule declares. */
+static void a_full_table_of_lineages_does_what_the_rule_declares(void **state)
+{
+    struct rv_cgate *old = cgate, *small = NULL;
+    int hold[2], status;
+    pid_t crowd_of;
+
+    rv_assert_ok(rv_cgate_open_sized(&small, box, 8));
+    cgate = small;
+    text_term(loopback(0), RV_TERM_LINEAGE, program, 0);
+    put(1);
+    assert_int_equal(attempt(by_orphan_of_program), EPERM);
+    assert_int_equal(attempt(tcp4), 0);
+    assert_int_equal(pipe(hold), 0);
+    crowd_of = fork();
+    if (crowd_of == 0) { /* each of twenty copies of the program takes a place and waits */
+        char number[16];
+
+        close(hold[1]);
+        (void)snprintf(number, sizeof(number), "%d", hold[0]);
+        for (int i = 0; i < 20; i++)
+            if (fork() == 0) {
+                execl(program, program, "--hold", number, (char *)NULL);
+                _exit(96);
+            }
+        while (wait(&status) > 0)
+            ;
+        _exit(0);
+    }
+    close(hold[0]);
+    for (int i = 0; i < 1000 && cgate->control->overflow == 0; i++)
+        usleep(10000);
+    assert_true(cgate->control->overflow > 0);
+    assert_int_equal(attempt(by_orphan_of_program), 0); /* lapses open: nobody knows, it passes */
+    rules[0].lapse = RV_LAPSE_CLOSED;
+    put(1); /* looks again, and there is no more room than before */
+    assert_true(cgate->control->overflow > 0);
+    assert_int_equal(attempt(by_orphan_of_program), EPERM);
+    assert_int_equal(attempt(tcp4), EPERM); /* as declared: also who is no descendant */
+    close(hold[1]);
+    assert_int_equal(waitpid(crowd_of, &status, 0), crowd_of);
+    put(1); /* there is room again */
+    assert_int_equal(cgate->control->overflow, 0);
+    assert_int_equal(attempt(tcp4), 0);
+    assert_int_equal(attempt(by_orphan_of_program), EPERM);
+    rv_cgate_close(&cgate);
+    cgate = old;
+}
+
 static void a_grant_lets_exactly_one_pass(void **state)
 {
     struct rv_clock clock = rv_clock_system();
@@ -1424,10 +1504,11 @@ static int set_up(void **state)
     in_vm = getenv("REEVE_VM") != NULL;
     (void)snprintf(box, sizeof(box), "%s/reeve-cgate-%d", root, getpid());
     (void)snprintf(inner, sizeof(inner), "%s/inner", box);
+    (void)snprintf(crowd, sizeof(crowd), "%s/crowd", box);
     (void)snprintf(folder, sizeof(folder), "/tmp/reeve-cgate-%d", getpid());
     (void)snprintf(program, sizeof(program), "%s/a-server-of-ours", folder);
     (void)snprintf(unix_path, sizeof(unix_path), "%s/socket", folder);
-    if (mkdir(box, 0755) < 0 || mkdir(inner, 0755) < 0)
+    if (mkdir(box, 0755) < 0 || mkdir(inner, 0755) < 0 || mkdir(crowd, 0755) < 0)
         return 0;
     r = rv_cgate_open(&cgate, box);
     if (r < 0) {
@@ -1453,6 +1534,8 @@ static int tear_down(void **state)
     (void)rmdir(folder);
     for (int i = 0; i < 100 && rmdir(inner) < 0 && errno == EBUSY; i++)
         usleep(10000);
+    for (int i = 0; i < 100 && rmdir(crowd) < 0 && errno == EBUSY; i++)
+        usleep(10000);
     for (int i = 0; i < 100 && rmdir(box) < 0 && errno == EBUSY; i++)
         usleep(10000);
     return 0;
@@ -1466,6 +1549,8 @@ static int act_as(int argc, char **argv)
 
     if (rv_streq(argv[1], "--tcp4"))
         return tcp4();
+    if (rv_streq(argv[1], "--hold") && argc == 3)
+        return read((int)strtol(argv[2], NULL, 10), &byte, 1) != 0;
     if (rv_streq(argv[1], "--orphan") && argc == 4) {
         pid_t parent = getpid();
 
@@ -1506,6 +1591,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(unix_sockets_where_the_kernel_has_hooks),
         cmocka_unit_test(shadow_stop_and_lease),
         cmocka_unit_test(a_budget_is_by_workload),
+        cmocka_unit_test(a_crowd_does_not_get_past_the_budget),
+        cmocka_unit_test(a_full_table_of_lineages_does_what_the_rule_declares),
         cmocka_unit_test(a_grant_lets_exactly_one_pass),
         cmocka_unit_test(risk_alone_can_deny_and_follows_a_fork),
         cmocka_unit_test(the_protected_are_never_refused),
@@ -1526,6 +1613,7 @@ int main(int argc, char **argv)
         return 1;
     if (!cgate) {
         (void)rmdir(inner);
+        (void)rmdir(crowd);
         (void)rmdir(box);
         printf("1..0 # SKIP no cgroup v2 folder that takes programs from us\n");
         return 77;

@@ -148,6 +148,11 @@ static void find_maps(struct rv_cgate *cgate)
 
 int rv_cgate_open(struct rv_cgate **ret_cgate, const char *cgroup)
 {
+    return rv_cgate_open_sized(ret_cgate, cgroup, RV_CGATE_PROCESSES);
+}
+
+int rv_cgate_open_sized(struct rv_cgate **ret_cgate, const char *cgroup, uint32_t processes_max)
+{
     RV_AUTO(rv_cgate_close) struct rv_cgate *cgate = NULL;
     RV_AUTO(rv_closep) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct statfs fs;
@@ -167,7 +172,11 @@ int rv_cgate_open(struct rv_cgate **ret_cgate, const char *cgroup)
         return -errno;
     cgate->bpf->rodata->name_seed = cgate->seed;
     cgate->has_unix = choose_unix(cgate->bpf);
-    r = rv_cgate_bpf__load(cgate->bpf);
+    r = bpf_map__set_max_entries(cgate->bpf->maps.ran, processes_max);
+    if (r == 0)
+        r = bpf_map__set_max_entries(cgate->bpf->maps.risks, processes_max);
+    if (r == 0)
+        r = rv_cgate_bpf__load(cgate->bpf);
     if (r == 0)
         r = map_control(cgate);
     if (r < 0)

@@ -55,5 +55,9 @@ RV_MUST_CHECK int rv_cgate_resolve(const char *path, uint64_t seed,
 RV_MUST_CHECK int rv_cgate_identity(const char *path, __u64 *ret_inode, __u32 *ret_dev);
 uint64_t rv_cgate_hash(uint64_t hash, const char *name);
 
+/** rv_cgate_open() with room for the lineage and risk of `processes_max` processes. */
+RV_MUST_CHECK int rv_cgate_open_sized(struct rv_cgate **ret_cgate, const char *cgroup,
+                                      uint32_t processes_max);
+
 /** Let the kernel learn the lineage of what runs already. @return 0 or -errno. */
 RV_MUST_CHECK int rv_cgate_seed(struct rv_cgate *cgate);
