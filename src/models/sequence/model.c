@@ -4,10 +4,12 @@
 
 #include <math.h>
 
-#define FORMAT           1U
-#define NO_STRETCH       (-20 * 65536) /* a scale longer than the trace */
-#define INTERLEAVED_COST 0.5 /* nats: its share of the false alarms is smaller than the others' */
-#define MARGIN_UNIT      65536.0
+#define FORMAT      2U
+#define NO_STRETCH  (-20 * 65536) /* a scale longer than the trace */
+#define SPEAKS_FROM 4.0 /* nats: below, a judge that can alarm alone leaves the order as it is */
+#define HALF_ALARMS 0.7 /* nats: half of the false alarms that the first judges may raise */
+#define FEW_ALARMS  1.4 /* a quarter */
+#define MARGIN_UNIT 65536.0
 
 void rv_sequence_model_free(struct rv_sequence_model **model)
 {
@@ -16,9 +18,10 @@ void rv_sequence_model_free(struct rv_sequence_model **model)
     rv_lm_done(&(*model)->lm);
     rv_forest_free(&(*model)->stretch);
     rv_forest_free(&(*model)->padded);
-    rv_forest_free(&(*model)->interleaved);
-    for (size_t i = 0; i < RV_HEAD_COUNT_; i++)
+    rv_neighbours_done(&(*model)->neighbours);
+    for (size_t i = 0; i < RV_HEADS_MAX; i++)
         rv_tail_done(&(*model)->tails[i]);
+    rv_tail_done(&(*model)->together);
     rv_calibration_free(&(*model)->calibration);
     free(*model);
     *model = NULL;
@@ -71,8 +74,8 @@ static void raise_to(int32_t *highest, const int32_t *values, size_t count)
         highest[i] = values[i] > highest[i] ? values[i] : highest[i];
 }
 
-int rv_sequence_trace_row(const struct rv_forest *stretch, const struct rv_heard *profile,
-                          int32_t row[RV_TRACE_WIDTH])
+int rv_sequence_trace_row(const struct rv_forest *stretch, const struct rv_neighbours *neighbours,
+                          const struct rv_heard *profile, int32_t row[RV_TRACE_WIDTH])
 {
     size_t stretches_max = 2 * profile->count / RV_SEGMENT_CALLS_MIN + 4;
     RV_AUTO(rv_freep) int32_t *all = malloc(stretches_max * sizeof(*all));
@@ -119,39 +122,121 @@ int rv_sequence_trace_row(const struct rv_forest *stretch, const struct rv_heard
     *at++ = best_first;
     *at++ = best;
     *at++ = (int32_t)lround(log((double)stretches) * 1000);
-    memcpy(at, whole, sizeof(whole));
-    memcpy(at + RV_SEGMENT_FIXED_, worst, sizeof(worst));
-    return 0;
-}
-
-double rv_sequence_strangeness(const struct rv_sequence_model *model, const int32_t *whole)
-{
-    double root = (whole[RV_SEGMENT_ROOT6] - model->root_mean) / model->root_deviation;
-    double divergence =
-        (whole[RV_SEGMENT_DIVERGENCE] - model->divergence_mean) / model->divergence_deviation;
-
-    return (root + divergence) / 2;
+    memcpy(row + RV_TRACE_WHOLE, whole, sizeof(whole));
+    memcpy(row + RV_TRACE_WORST, worst, sizeof(worst));
+    return rv_neighbours_row(neighbours, profile->calls, profile->count, row + RV_TRACE_NEAR);
 }
 
 void rv_sequence_margins(const struct rv_sequence_model *model, const int32_t row[RV_TRACE_WIDTH],
-                         double ret_margins[RV_HEAD_COUNT_])
+                         double ret_margins[RV_HEADS_MAX])
 {
     ret_margins[RV_HEAD_STRETCH] = row[0] / MARGIN_UNIT;
+    ret_margins[RV_HEAD_NEAR] = row[RV_TRACE_NEAR + RV_NEAR_LEAN];
     ret_margins[RV_HEAD_PADDED] = (double)rv_forest_score(model->padded, row) / MARGIN_UNIT;
-    ret_margins[RV_HEAD_INTERLEAVED] =
-        (double)rv_forest_score(model->interleaved, row) / MARGIN_UNIT;
+    ret_margins[RV_HEAD_ORDER] = row[RV_TRACE_WHOLE + RV_SEGMENT_ORDER];
+}
+
+/* ---- One-class ---- */
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/** Different pairs of calls, for each call. */
+static int variety_of(const struct rv_heard *profile, double *ret_variety)
+{
+    RV_AUTO(rv_freep) uint32_t *pairs = malloc(profile->count * sizeof(*pairs));
+    size_t different = 0;
+
+    if (!pairs)
+        return -ENOMEM;
+    for (size_t i = 1; i < profile->count; i++)
+        pairs[i - 1] = (uint32_t)profile->calls[i - 1] << 16 | profile->calls[i];
+    qsort(pairs, profile->count - 1, sizeof(*pairs), compare_u32);
+    for (size_t i = 0; i + 1 < profile->count; i++)
+        different += i == 0 || pairs[i] != pairs[i - 1];
+    *ret_variety = (double)different / (double)profile->count;
+    return 0;
+}
+
+int rv_sequence_oddness(const struct rv_heard *profile, struct rv_oddness *ret_odd)
+{
+    struct rv_segment_walk walk = { .count = profile->count };
+    int32_t whole[RV_SEGMENT_WIDTH], row[RV_SEGMENT_WIDTH];
+    struct rv_oddness odd = { .worst = INT32_MIN };
+    int r = variety_of(profile, &odd.variety);
+
+    if (r < 0)
+        return r;
+    rv_segment_row(profile, 0, profile->count, whole);
+    while (rv_segment_walk(&walk) && walk.scale <= 1) {
+        rv_segment_row(profile, walk.at, walk.len, row);
+        if (walk.scale == 1 || profile->count <= RV_SEGMENT_CALLS_MIN)
+            raise_to(&odd.worst, &row[RV_SEGMENT_ROOT6], 1);
+    }
+    odd.root = whole[RV_SEGMENT_ROOT6];
+    odd.divergence = whole[RV_SEGMENT_DIVERGENCE];
+    odd.order = whole[RV_SEGMENT_ORDER];
+    odd.surprise = whole[RV_SEGMENT_NLL6] / 1000.0;
+    *ret_odd = odd;
+    return 0;
+}
+
+void rv_sequence_odd_margins(const struct rv_sequence_model *model, const struct rv_oddness *odd,
+                             double ret_margins[RV_HEADS_MAX])
+{
+    ret_margins[RV_ODD_USUAL] =
+        (odd->root - model->root_mean) / model->root_deviation +
+        (odd->divergence - model->divergence_mean) / model->divergence_deviation;
+    ret_margins[RV_ODD_VARIETY] = odd->variety;
+    ret_margins[RV_ODD_WORST] = odd->worst;
+    ret_margins[RV_ODD_ORDER] = odd->order;
+}
+
+/* ---- All judges together ---- */
+
+const struct rv_panel *rv_sequence_panel(const struct rv_sequence_model *model)
+{
+    static const struct rv_panel supervised = {
+        .heads = RV_HEAD_COUNT_,
+        .together = RV_HEAD_PADDED,
+        .cost = { [RV_HEAD_ORDER] = FEW_ALARMS },
+    };
+    static const struct rv_panel one_class = {
+        .heads = RV_ODD_COUNT_,
+        .together = RV_ODD_VARIETY,
+        .cost = { [RV_ODD_VARIETY] = HALF_ALARMS,
+                  [RV_ODD_WORST] = FEW_ALARMS,
+                  [RV_ODD_ORDER] = FEW_ALARMS },
+    };
+
+    return rv_sequence_supervised(model) ? &supervised : &one_class;
+}
+
+double rv_sequence_together(const struct rv_sequence_model *model,
+                            const double margins[RV_HEADS_MAX])
+{
+    double nats = 0;
+
+    for (unsigned i = 0; i < rv_sequence_panel(model)->together; i++)
+        nats += rv_tail_surprise(&model->tails[i], margins[i]);
+    return nats;
 }
 
 double rv_sequence_combine(const struct rv_sequence_model *model,
-                           const double margins[RV_HEAD_COUNT_])
+                           const double margins[RV_HEADS_MAX])
 {
-    double rarest = -INFINITY;
+    const struct rv_panel *panel = rv_sequence_panel(model);
+    double rarest = rv_tail_surprise(&model->together, rv_sequence_together(model, margins));
 
-    for (size_t i = 0; i < RV_HEAD_COUNT_; i++) {
-        double nats = rv_tail_surprise(&model->tails[i], margins[i]) -
-                      (i == RV_HEAD_INTERLEAVED ? INTERLEAVED_COST : 0);
+    for (unsigned i = panel->together; i < panel->heads; i++) {
+        double nats = rv_tail_surprise(&model->tails[i], margins[i]) - panel->cost[i];
 
-        rarest = nats > rarest ? nats : rarest;
+        if (nats >= SPEAKS_FROM && nats > rarest)
+            rarest = nats;
     }
     return rarest;
 }
@@ -159,21 +244,23 @@ double rv_sequence_combine(const struct rv_sequence_model *model,
 static int raw_score(const struct rv_sequence_model *model, const struct rv_heard *profile,
                      double *ret_raw)
 {
-    int32_t row[RV_TRACE_WIDTH], whole[RV_SEGMENT_WIDTH];
-    double margins[RV_HEAD_COUNT_];
+    int32_t row[RV_TRACE_WIDTH];
+    double margins[RV_HEADS_MAX];
+    struct rv_oddness odd;
     int r;
 
-    if (!rv_sequence_supervised(model)) {
-        rv_segment_row(profile, 0, profile->count, whole);
-        *ret_raw = rv_sequence_strangeness(model, whole);
-        return 0;
+    if (rv_sequence_supervised(model)) {
+        r = rv_sequence_trace_row(model->stretch, &model->neighbours, profile, row);
+        if (r == 0)
+            rv_sequence_margins(model, row, margins);
+    } else {
+        r = rv_sequence_oddness(profile, &odd);
+        if (r == 0)
+            rv_sequence_odd_margins(model, &odd, margins);
     }
-    r = rv_sequence_trace_row(model->stretch, profile, row);
-    if (r < 0)
-        return r;
-    rv_sequence_margins(model, row, margins);
-    *ret_raw = rv_sequence_combine(model, margins);
-    return 0;
+    if (r == 0)
+        *ret_raw = rv_sequence_combine(model, margins);
+    return r;
 }
 
 int rv_sequence_score(const struct rv_sequence_model *model, const uint16_t *calls, size_t count,
@@ -277,10 +364,11 @@ int rv_sequence_save(const struct rv_sequence_model *model, struct rv_buf *into)
     if (rv_sequence_supervised(model)) {
         save_forest(model->stretch, into);
         save_forest(model->padded, into);
-        save_forest(model->interleaved, into);
-        for (size_t i = 0; i < RV_HEAD_COUNT_; i++)
-            rv_tail_save(&model->tails[i], into);
+        rv_neighbours_save(&model->neighbours, into);
     }
+    for (size_t i = 0; i < rv_sequence_panel(model)->heads; i++)
+        rv_tail_save(&model->tails[i], into);
+    rv_tail_save(&model->together, into);
     r = rv_lm_save(&model->lm, into);
     return r < 0 ? r : into->failed ? -ENOMEM : 0;
 }
@@ -320,17 +408,17 @@ static int load_forest(struct rv_forest **ret_forest, struct rv_reader *reader, 
     return r < 0 || rv_forest_spec_of(*ret_forest).width != width ? -EBADMSG : 0;
 }
 
-static int load_heads(struct rv_sequence_model *model, struct rv_reader *reader)
+static int load_judges(struct rv_sequence_model *model, bool supervised, struct rv_reader *reader)
 {
-    int r = load_forest(&model->stretch, reader, RV_SEGMENT_WIDTH);
+    int r = supervised ? load_forest(&model->stretch, reader, RV_SEGMENT_WIDTH) : 0;
 
-    if (r == 0)
+    if (r == 0 && supervised)
         r = load_forest(&model->padded, reader, RV_TRACE_WIDTH);
-    if (r == 0)
-        r = load_forest(&model->interleaved, reader, RV_TRACE_WIDTH);
-    for (size_t i = 0; i < RV_HEAD_COUNT_ && r == 0; i++)
+    if (r == 0 && supervised)
+        r = rv_neighbours_load(&model->neighbours, reader);
+    for (size_t i = 0; r == 0 && i < rv_sequence_panel(model)->heads; i++)
         r = rv_tail_load(&model->tails[i], reader);
-    return r;
+    return r < 0 ? r : rv_tail_load(&model->together, reader);
 }
 
 int rv_sequence_load(struct rv_sequence_model **ret_model, struct rv_span bytes)
@@ -355,8 +443,8 @@ int rv_sequence_load(struct rv_sequence_model **ret_model, struct rv_span bytes)
     r = load_vocabulary(&model->vocabulary, &reader);
     if (r == 0)
         r = rv_calibration_load(&model->calibration, rv_part_read(&reader), NULL);
-    if (r == 0 && supervised)
-        r = load_heads(model, &reader);
+    if (r == 0)
+        r = load_judges(model, supervised, &reader);
     if (r == 0)
         r = rv_lm_load(&model->lm, &reader);
     if (r < 0)

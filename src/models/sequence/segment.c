@@ -127,7 +127,7 @@ static int32_t milli(double value)
 
 static void fill_sums(const struct rv_heard *profile, size_t at, size_t count, int32_t *row)
 {
-    double nll1 = 0, nll3 = 0, nll6 = 0, root = 0, own = 0, n = (double)count;
+    double nll1 = 0, nll3 = 0, nll6 = 0, root = 0, root1 = 0, own = 0, n = (double)count;
     size_t strange = 0, unseen[RV_LM_ORDER + 1] = { 0 };
 
     for (size_t i = at; i < at + count; i++) {
@@ -136,6 +136,7 @@ static void fill_sums(const struct rv_heard *profile, size_t at, size_t count, i
         nll6 += (double)profile->nll6[i];
         own += (double)profile->own[i];
         root += sqrt((double)profile->nll6[i]);
+        root1 += sqrt((double)profile->nll1[i]);
         strange += profile->nll6[i] > STRANGE;
         unseen[profile->matched[i]]++;
     }
@@ -145,6 +146,7 @@ static void fill_sums(const struct rv_heard *profile, size_t at, size_t count, i
     row[RV_SEGMENT_NLL3] = milli(nll3 / n);
     row[RV_SEGMENT_NLL6] = milli(nll6 / n);
     row[RV_SEGMENT_ROOT6] = milli(root / n);
+    row[RV_SEGMENT_ORDER] = milli((root - root1) / n);
     row[RV_SEGMENT_DIVERGENCE] = milli((nll6 - own) / n);
     row[RV_SEGMENT_UNSEEN2] = share(unseen[1], count);
     row[RV_SEGMENT_UNSEEN3] = share(unseen[2], count);

@@ -19,6 +19,7 @@ enum rv_segment_column {
     RV_SEGMENT_NLL3,       /* by 3-grams */
     RV_SEGMENT_NLL6,       /* by all n-grams */
     RV_SEGMENT_ROOT6,      /* mean of the square root of the surprise, x 1000 */
+    RV_SEGMENT_ORDER,      /* ROOT6 minus the same by single calls: above 0, order misleads */
     RV_SEGMENT_Q50,        /* quantiles of the surprise, milli-nats */
     RV_SEGMENT_Q75,
     RV_SEGMENT_Q90,

@@ -2,9 +2,9 @@
 /*
  * Training a sequence model. Every score that calibrates or feeds a second stage comes from a model
  * that did not see the trace: traces are dealt into folds, and each fold is judged by what was
- * learnt from the others. Padded copies of the attacks (benign calls appended, benign calls
- * interleaved) are made from normal traces of the same fold, and padded normal traces beside them
- * keep length and seams from counting as an attack.
+ * learnt from the others. Copies of the attacks with benign calls appended are made from normal
+ * traces of the same fold, and such copies of normal traces beside them keep length and seams from
+ * counting as an attack.
  */
 #include "model_private.h"
 
@@ -14,11 +14,12 @@
 #include <math.h>
 
 #define FOLDS               5U
+#define BLOCKS_PER_FOLD     8U /* of traces that lie together: neighbours in time are alike */
 #define NORMALS_MIN         20U
 #define STRETCHES_PER_SCALE 6U /* of a trace, for training */
 #define PADDED_WEIGHT       0.3F
 
-enum kind { NORMAL, ATTACK, ATTACK_APPENDED, ATTACK_INTERLEAVED, NORMAL_PADDED, KIND_COUNT_ };
+enum kind { NORMAL, ATTACK, ATTACK_APPENDED, NORMAL_APPENDED };
 
 /** One trace to learn from or to judge; padded ones own their calls. */
 struct trace {
@@ -28,9 +29,8 @@ struct trace {
     enum kind kind;
     unsigned fold;
     int32_t row[RV_TRACE_WIDTH];
-    double margins[RV_HEAD_COUNT_];
-    int32_t root, divergence; /* of the whole, for the one-class score */
-    double surprise;
+    struct rv_oddness odd;
+    double margins[RV_HEADS_MAX];
 };
 
 struct training {
@@ -100,7 +100,7 @@ static uint64_t draw(struct training *training)
 
 static bool is_attack(enum kind kind)
 {
-    return kind == ATTACK || kind == ATTACK_APPENDED || kind == ATTACK_INTERLEAVED;
+    return kind == ATTACK || kind == ATTACK_APPENDED;
 }
 
 /* ---- Which traces ---- */
@@ -123,7 +123,7 @@ static struct trace *trace_new(struct training *training)
 
 static int take_plain(struct training *training, const struct rv_sequences *set, enum kind kind)
 {
-    for (size_t i = 0, taken = 0; i < set->count; i++) {
+    for (size_t i = 0; i < set->count; i++) {
         struct trace *trace;
 
         if (set->items[i].count == 0)
@@ -134,7 +134,7 @@ static int take_plain(struct training *training, const struct rv_sequences *set,
         trace->calls = set->items[i].calls;
         trace->count = set->items[i].count;
         trace->kind = kind;
-        trace->fold = (unsigned)(taken++ % FOLDS);
+        trace->fold = (unsigned)(i * FOLDS * BLOCKS_PER_FOLD / set->count % FOLDS);
     }
     return 0;
 }
@@ -142,13 +142,12 @@ static int take_plain(struct training *training, const struct rv_sequences *set,
 /** Fill `into` with benign calls: whole normal traces of a fold, drawn at random, end to end. */
 static void draw_benign(struct training *training, unsigned fold, uint16_t *into, size_t wanted)
 {
-    size_t per_fold = (training->normals + FOLDS - 1 - fold) / FOLDS;
-
     while (wanted > 0) {
-        size_t pick = (draw(training) % per_fold) * FOLDS + fold;
-        const struct trace *benign = &training->traces[pick];
+        const struct trace *benign = &training->traces[draw(training) % training->normals];
         size_t part = benign->count < wanted ? benign->count : wanted;
 
+        if (benign->fold != fold)
+            continue;
         memcpy(into, benign->calls, part * sizeof(*into));
         into += part;
         wanted -= part;
@@ -178,32 +177,6 @@ static int add_appended(struct training *training, size_t of, size_t times, enum
     return 0;
 }
 
-/** A copy of a trace with a benign call after each of its own. */
-static int add_interleaved(struct training *training, size_t of, enum kind kind)
-{
-    struct trace *trace = trace_new(training);
-    const struct trace *plain;
-    RV_AUTO(rv_freep) uint16_t *benign = NULL;
-
-    if (!trace)
-        return -ENOMEM;
-    plain = &training->traces[of];
-    trace->own = malloc(plain->count * 2 * sizeof(*trace->own));
-    benign = malloc(plain->count * sizeof(*benign));
-    if (!trace->own || !benign)
-        return -ENOMEM;
-    trace->calls = trace->own;
-    trace->count = plain->count * 2;
-    trace->kind = kind;
-    trace->fold = plain->fold;
-    draw_benign(training, plain->fold, benign, plain->count);
-    for (size_t i = 0; i < plain->count; i++) {
-        trace->own[2 * i] = plain->calls[i];
-        trace->own[2 * i + 1] = benign[i];
-    }
-    return 0;
-}
-
 static int add_padded(struct training *training)
 {
     size_t plain = training->count;
@@ -216,10 +189,8 @@ static int add_padded(struct training *training)
             r = add_appended(training, i, 1, ATTACK_APPENDED);
             if (r == 0)
                 r = add_appended(training, i, 4, ATTACK_APPENDED);
-            if (r == 0)
-                r = add_interleaved(training, i, ATTACK_INTERLEAVED);
         } else if (draw(training) % 3 == 0) {
-            r = add_appended(training, i, draw(training) % 2 ? 1 : 4, NORMAL_PADDED);
+            r = add_appended(training, i, draw(training) % 2 ? 1 : 4, NORMAL_APPENDED);
         }
     }
     return r;
@@ -228,10 +199,9 @@ static int add_padded(struct training *training)
 /* ---- Vocabulary: calls in most traces; pairs that tell attacks from normal work, or are common */
 
 struct tally {
-    uint32_t key; /* call, or first << 16 | second */
+    uint32_t key;            /* call, or first << 16 | second */
     uint32_t normal, attack; /* traces that hold it */
 };
-
 
 struct tallies {
     struct tally *slots; /* open addressing; empty when both counts are 0 */
@@ -394,6 +364,25 @@ static int learn_language(const struct training *training, unsigned left_out, st
     return r;
 }
 
+/** The plain traces of all folds but one, as neighbours. */
+static int learn_neighbours(const struct training *training, unsigned left_out,
+                            struct rv_neighbours *neighbours)
+{
+    RV_AUTO(rv_freep) struct rv_known_trace *known = calloc(training->count, sizeof(*known));
+    size_t count = 0;
+
+    if (!known)
+        return -ENOMEM;
+    for (size_t i = 0; i < training->count; i++) {
+        const struct trace *trace = &training->traces[i];
+
+        if (trace->kind <= ATTACK && trace->fold != left_out)
+            known[count++] =
+                (struct rv_known_trace){ trace->calls, trace->count, trace->kind == ATTACK };
+    }
+    return rv_neighbours_make(neighbours, known, count);
+}
+
 /** Add stretches of a trace to the rows, at most STRETCHES_PER_SCALE of each scale. */
 static int add_stretches(struct rows *rows, const struct rv_heard *profile, bool attack)
 {
@@ -426,7 +415,7 @@ static int profile_trace(const struct training *training, const struct rv_lm *lm
     return rv_heard_make(profile, lm, &training->model->vocabulary, trace->calls, trace->count);
 }
 
-/** Stretches of the plain traces of one fold, seen by the language of the others. */
+/** Oddness and stretches of the plain traces of one fold, seen by what the others taught. */
 static int fold_stretches(struct training *training, unsigned fold, struct rows *rows)
 {
     RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
@@ -435,18 +424,13 @@ static int fold_stretches(struct training *training, unsigned fold, struct rows 
 
     for (size_t i = 0; i < training->count && r == 0; i++) {
         struct trace *trace = &training->traces[i];
-        int32_t whole[RV_SEGMENT_WIDTH];
 
         if (trace->fold != fold || trace->kind > ATTACK)
             continue;
         r = profile_trace(training, &lm, &profile, trace);
-        if (r < 0)
-            break;
-        rv_segment_row(&profile, 0, trace->count, whole);
-        trace->root = whole[RV_SEGMENT_ROOT6];
-        trace->divergence = whole[RV_SEGMENT_DIVERGENCE];
-        trace->surprise = whole[RV_SEGMENT_NLL6] / 1000.0;
-        if (rows)
+        if (r == 0)
+            r = rv_sequence_oddness(&profile, &trace->odd);
+        if (r == 0 && rows)
             r = add_stretches(rows, &profile, is_attack(trace->kind));
     }
     rv_lm_done(&lm);
@@ -516,8 +500,12 @@ static int train_stretches(const struct training *training, const struct rows fo
 static int fold_traces(struct training *training, unsigned fold, const struct rv_forest *stretch)
 {
     RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
+    RV_AUTO(rv_neighbours_done) struct rv_neighbours neighbours = { 0 };
     struct rv_lm lm = { 0 };
     int r = learn_language(training, fold, &lm);
+
+    if (r == 0)
+        r = learn_neighbours(training, fold, &neighbours);
 
     for (size_t i = 0; i < training->count && r == 0; i++) {
         struct trace *trace = &training->traces[i];
@@ -526,15 +514,15 @@ static int fold_traces(struct training *training, unsigned fold, const struct rv
             continue;
         r = profile_trace(training, &lm, &profile, trace);
         if (r == 0)
-            r = rv_sequence_trace_row(stretch, &profile, trace->row);
+            r = rv_sequence_trace_row(stretch, &neighbours, &profile, trace->row);
     }
     rv_lm_done(&lm);
     return r;
 }
 
-/** One trace head, from all folds but one. Interleaved attacks only count for one of the two. */
-static int train_traces(const struct training *training, enum rv_sequence_head head,
-                        unsigned left_out, struct rv_forest **ret_forest)
+/** The head over whole traces, from all folds but one. */
+static int train_traces(const struct training *training, unsigned left_out,
+                        struct rv_forest **ret_forest)
 {
     struct rv_train_options options = trace_options(training->options->seed);
     RV_AUTO(rows_done) struct rows rows = { .width = RV_TRACE_WIDTH };
@@ -543,8 +531,7 @@ static int train_traces(const struct training *training, enum rv_sequence_head h
         const struct trace *trace = &training->traces[i];
         int r;
 
-        if (trace->fold == left_out ||
-            (trace->kind == ATTACK_INTERLEAVED && head != RV_HEAD_INTERLEAVED))
+        if (trace->fold == left_out)
             continue;
         r = rows_add(&rows, trace->row, is_attack(trace->kind) ? 1 : 0,
                      trace->kind > ATTACK ? PADDED_WEIGHT : 1);
@@ -582,19 +569,19 @@ static int learn_stretches(struct training *training, struct rows folds[FOLDS])
     return r < 0 ? r : train_stretches(training, folds, ALL_FOLDS, &training->model->stretch);
 }
 
-/** Margins of the plain normal traces by heads that did not see them, into margins[]. */
-static int cross_margins(struct training *training, enum rv_sequence_head head, unsigned fold)
+/** Margins of the plain normal traces of a fold by judges that did not see them. */
+static int cross_margins(struct training *training, unsigned fold)
 {
-    struct rv_forest *forest = NULL;
-    int r = train_traces(training, head, fold, &forest);
+    struct rv_sequence_model unseen = { 0 };
+    int r = train_traces(training, fold, &unseen.padded);
 
     for (size_t i = 0; i < training->normals && r == 0; i++) {
         struct trace *trace = &training->traces[i];
 
         if (trace->fold == fold)
-            trace->margins[head] = (double)rv_forest_score(forest, trace->row) / 65536;
+            rv_sequence_margins(&unseen, trace->row, trace->margins);
     }
-    rv_forest_free(&forest);
+    rv_forest_free(&unseen.padded);
     return r;
 }
 
@@ -602,38 +589,34 @@ static int learn_traces(struct training *training)
 {
     int r = 0;
 
-    for (size_t i = 0; i < training->normals; i++)
-        training->traces[i].margins[RV_HEAD_STRETCH] = training->traces[i].row[0] / 65536.0;
     for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
         say(training, "whole traces", fold, FOLDS + 1);
-        r = cross_margins(training, RV_HEAD_PADDED, fold);
-        if (r == 0)
-            r = cross_margins(training, RV_HEAD_INTERLEAVED, fold);
+        r = cross_margins(training, fold);
     }
-    if (r == 0)
-        r = train_traces(training, RV_HEAD_PADDED, ALL_FOLDS, &training->model->padded);
-    if (r == 0)
-        r = train_traces(training, RV_HEAD_INTERLEAVED, ALL_FOLDS, &training->model->interleaved);
-    return r;
+    return r < 0 ? r : train_traces(training, ALL_FOLDS, &training->model->padded);
 }
 
-/** Tails of the heads, then the calibration of their combination, all from unseen normals. */
-static int calibrate_heads(struct training *training)
+/** Tails of the judges, then the calibration of their combination, all from unseen normals. */
+static int calibrate(struct training *training)
 {
+    struct rv_sequence_model *model = training->model;
     RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
     int r = 0;
 
     if (!scores)
         return -ENOMEM;
-    for (size_t head = 0; head < RV_HEAD_COUNT_ && r == 0; head++) {
+    for (size_t head = 0; head < rv_sequence_panel(model)->heads && r == 0; head++) {
         for (size_t i = 0; i < training->normals; i++)
             scores[i] = training->traces[i].margins[head];
-        r = rv_tail_make(&training->model->tails[head], scores, training->normals);
+        r = rv_tail_make(&model->tails[head], scores, training->normals);
     }
     for (size_t i = 0; i < training->normals && r == 0; i++)
-        scores[i] = rv_sequence_combine(training->model, training->traces[i].margins);
-    return r < 0 ? r
-                 : rv_calibrate_scores(&training->model->calibration, scores, training->normals);
+        scores[i] = rv_sequence_together(model, training->traces[i].margins);
+    if (r == 0)
+        r = rv_tail_make(&model->together, scores, training->normals);
+    for (size_t i = 0; i < training->normals && r == 0; i++)
+        scores[i] = rv_sequence_combine(model, training->traces[i].margins);
+    return r < 0 ? r : rv_calibrate_scores(&model->calibration, scores, training->normals);
 }
 
 static int learn_supervised(struct training *training)
@@ -647,9 +630,7 @@ static int learn_supervised(struct training *training)
         r = learn_stretches(training, folds);
     for (unsigned fold = 0; fold < FOLDS; fold++)
         rows_done(&folds[fold]);
-    if (r == 0)
-        r = learn_traces(training);
-    return r < 0 ? r : calibrate_heads(training);
+    return r < 0 ? r : learn_traces(training);
 }
 
 /* ---- One-class ---- */
@@ -661,7 +642,7 @@ static double mean_of(const struct training *training, size_t offset, double *re
     for (size_t i = 0; i < training->normals; i++) {
         int32_t value;
 
-        memcpy(&value, (const char *)&training->traces[i] + offset, sizeof(value));
+        memcpy(&value, (const char *)&training->traces[i].odd + offset, sizeof(value));
         sum += value;
         squares += (double)value * value;
     }
@@ -676,18 +657,17 @@ static void learn_usual(struct training *training)
     struct rv_sequence_model *model = training->model;
     double surprise = 0;
 
-    model->root_mean = mean_of(training, offsetof(struct trace, root), &model->root_deviation);
+    model->root_mean = mean_of(training, offsetof(struct rv_oddness, root), &model->root_deviation);
     model->divergence_mean =
-        mean_of(training, offsetof(struct trace, divergence), &model->divergence_deviation);
+        mean_of(training, offsetof(struct rv_oddness, divergence), &model->divergence_deviation);
     for (size_t i = 0; i < training->normals; i++)
-        surprise += training->traces[i].surprise;
+        surprise += training->traces[i].odd.surprise;
     model->usual_surprise = surprise / (double)training->normals;
 }
 
 static int learn_one_class(struct training *training)
 {
-    RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
-    int r = scores ? 0 : -ENOMEM;
+    int r = 0;
 
     for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
         say(training, "language of normal traces", fold, FOLDS);
@@ -696,14 +676,10 @@ static int learn_one_class(struct training *training)
     if (r < 0)
         return r;
     learn_usual(training);
-    for (size_t i = 0; i < training->normals; i++) {
-        int32_t whole[RV_SEGMENT_FIXED_] = { 0 };
-
-        whole[RV_SEGMENT_ROOT6] = training->traces[i].root;
-        whole[RV_SEGMENT_DIVERGENCE] = training->traces[i].divergence;
-        scores[i] = rv_sequence_strangeness(training->model, whole);
-    }
-    return rv_calibrate_scores(&training->model->calibration, scores, training->normals);
+    for (size_t i = 0; i < training->normals; i++)
+        rv_sequence_odd_margins(training->model, &training->traces[i].odd,
+                                training->traces[i].margins);
+    return 0;
 }
 
 /* ---- All of it ---- */
@@ -727,6 +703,11 @@ static int learn(struct training *training, const struct rv_sequences *normal,
     if (r < 0)
         return r;
     learn_usual(training);
+    r = calibrate(training);
+    if (r == 0 && rv_sequence_supervised(training->model))
+        r = learn_neighbours(training, ALL_FOLDS, &training->model->neighbours);
+    if (r < 0)
+        return r;
     say(training, "language of normal traces", FOLDS, FOLDS);
     return learn_language(training, ALL_FOLDS, &training->model->lm);
 }

@@ -14,7 +14,8 @@ static unsigned draw(unsigned below)
     return (unsigned)(state_of_random >> 33) % below;
 }
 
-/** A program that opens, reads some and closes; an attack connects, copies descriptors, executes. */
+/** A program that opens, reads some and closes; an attack connects, copies descriptors, executes.
+ */
 static size_t write_trace(uint16_t *calls, size_t room, bool attack)
 {
     size_t count = 0, loops = 10 + draw(20);
@@ -95,8 +96,8 @@ static void attacks_are_told_from_normal_work(void **state)
     for (int supervised = 0; supervised < 2; supervised++) {
         struct rv_sequence_model *model = NULL;
 
-        rv_assert_ok(rv_sequence_train(&model, &sets.normal, supervised ? &sets.attack : NULL,
-                                       &options));
+        rv_assert_ok(
+            rv_sequence_train(&model, &sets.normal, supervised ? &sets.attack : NULL, &options));
         assert_in_range(alarms(model, &sets.fresh_normal, 130), 0, 8); /* nominal 5 of 100 */
         assert_in_range(alarms(model, &sets.fresh_attack, 130), 36, 40);
         rv_sequence_model_free(&model);
@@ -130,6 +131,39 @@ static void padding_does_not_hide_an_attack(void **state)
     sets_done(&sets);
 }
 
+static void interleaving_is_an_order_that_no_program_produces(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct sets sets;
+
+    make_sets(&sets, 200);
+    for (int supervised = 0; supervised < 2; supervised++) {
+        struct rv_sequence_model *model = NULL;
+        size_t found = 0;
+
+        rv_assert_ok(
+            rv_sequence_train(&model, &sets.normal, supervised ? &sets.attack : NULL, &options));
+        for (size_t i = 0; i < sets.fresh_attack.count; i++) {
+            const struct rv_sequence *attack = &sets.fresh_attack.items[i];
+            uint16_t calls[2048], benign[1024];
+            struct rv_score score;
+
+            assert_true(attack->count <= RV_COUNT(benign));
+            for (size_t count = 0; count < attack->count;)
+                count += write_trace(benign + count, RV_COUNT(benign) - count, false);
+            for (size_t k = 0; k < attack->count; k++) {
+                calls[2 * k] = attack->calls[k];
+                calls[2 * k + 1] = benign[k];
+            }
+            rv_assert_ok(rv_sequence_score(model, calls, 2 * attack->count, &score));
+            found += score.risk >= 200;
+        }
+        assert_in_range(found, 36, 40);
+        rv_sequence_model_free(&model);
+    }
+    sets_done(&sets);
+}
+
 static void saving_changes_nothing_and_training_repeats(void **state)
 {
     const struct rv_task_options options = { .seed = 3 };
@@ -142,8 +176,8 @@ static void saving_changes_nothing_and_training_repeats(void **state)
         const struct rv_sequence *item = &sets.fresh_attack.items[0];
         struct rv_score a, b;
 
-        rv_assert_ok(rv_sequence_train(&model, &sets.normal, supervised ? &sets.attack : NULL,
-                                       &options));
+        rv_assert_ok(
+            rv_sequence_train(&model, &sets.normal, supervised ? &sets.attack : NULL, &options));
         rv_assert_ok(rv_sequence_save(model, &first));
         rv_assert_ok(rv_sequence_load(&again, rv_buf_span(&first)));
         rv_assert_ok(rv_sequence_save(again, &second));
@@ -154,8 +188,8 @@ static void saving_changes_nothing_and_training_repeats(void **state)
         rv_sequence_model_free(&again);
         rv_buf_clear(&second);
 
-        rv_assert_ok(rv_sequence_train(&again, &sets.normal, supervised ? &sets.attack : NULL,
-                                       &options));
+        rv_assert_ok(
+            rv_sequence_train(&again, &sets.normal, supervised ? &sets.attack : NULL, &options));
         rv_assert_ok(rv_sequence_save(again, &second));
         assert_true(rv_span_eq(rv_buf_span(&first), rv_buf_span(&second)));
         rv_sequence_model_free(&again);
@@ -238,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attacks_are_told_from_normal_work),
         cmocka_unit_test(padding_does_not_hide_an_attack),
+        cmocka_unit_test(interleaving_is_an_order_that_no_program_produces),
         cmocka_unit_test(saving_changes_nothing_and_training_repeats),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(reasons_point_at_what_was_never_seen),

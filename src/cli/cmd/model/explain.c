@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reeve model explain: why a row got its score, and what of it an attacker could change. */
 #include "package.h"
+#include "task.h"
 
 #include "base/options.h"
 #include "command.h"
@@ -183,14 +184,34 @@ static int run(const char *path, const char *rows_path, uint64_t number, uint64_
     return RV_EXIT_YES;
 }
 
+/** An item of a data file, by the task that the package was trained for. */
+static int run_task(const char *path, const char *input, const struct task_question *question)
+{
+    RV_AUTO(rv_package_free) struct rv_package *package = model_open_package(path);
+    const struct model_task *task;
+    struct rv_span section;
+
+    if (!package)
+        return RV_EXIT_ERROR;
+    task = model_task_of(package, &section);
+    if (!task || !task->explain) {
+        fprintf(stderr, "reeve: %s explains no data files; give it rows with --rows\n", path);
+        return RV_EXIT_ERROR;
+    }
+    return task->explain(package, input, question) < 0 ? RV_EXIT_ERROR : RV_EXIT_YES;
+}
+
 int cmd_model_explain(int argc, char **argv)
 {
     bool json = false, help = false;
-    const char *rows = NULL;
+    const char *rows = NULL, *input = NULL, *id = NULL;
     uint64_t number = 1, top = 8;
     const struct rv_option options[] = {
-        { RV_OPTION_STRING, 0, "rows", "FILE", "rows, one a line (required)", &rows, 0, 0 },
+        { RV_OPTION_STRING, 0, "rows", "FILE", "rows of a forest, one a line", &rows, 0, 0 },
         { RV_OPTION_U64, 0, "row", "N", "which row, from 1", &number, 1, 0 },
+        { RV_OPTION_STRING, 0, "input", "FILE", "traces, or a recorded stream", &input, 0, 0 },
+        { RV_OPTION_STRING, 0, "id", "ID", "which of them (default: the highest score)", &id, 0,
+          0 },
         { RV_OPTION_U64, 0, "top", "N", "how many reasons to print", &top, 1, 4096 },
         { RV_OPTION_FLAG, 0, "json", NULL, "print one JSON object", &json, 0, 0 },
         { RV_OPTION_FLAG, 'h', "help", NULL, "print this help", &help, 0, 0 },
@@ -200,11 +221,14 @@ int cmd_model_explain(int argc, char **argv)
 
     if (rv_options_parse(options, RV_OPTIONS_ANYWHERE, argc, argv, &operands) < 0)
         return RV_EXIT_ERROR;
-    if (help || operands != 1 || !rows) {
+    if (help || operands != 1 || !rows == !input) {
         fprintf(help ? stdout : stderr,
-                "usage: reeve model explain MODEL --rows FILE [--row N] [--json]\n");
+                "usage: reeve model explain MODEL --rows FILE [--row N] [--json]\n"
+                "       reeve model explain MODEL --input FILE [--id ID] [--json]\n");
         rv_options_help(options, help ? stdout : stderr);
         return help ? RV_EXIT_YES : RV_EXIT_ERROR;
     }
+    if (input)
+        return run_task(argv[1], input, &(struct task_question){ id, top, json });
     return run(argv[1], rows, number, top, json);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sequence task: traces of system calls or events from tables and recorded streams. */
 #include "figures.h"
+#include "package.h"
 #include "task.h"
 
 #include "base/hash.h"
@@ -112,6 +113,97 @@ static int score(const struct rv_package *package, const char *input, const stru
     return r;
 }
 
+/* ---- Reasons ---- */
+
+/** The item asked for, and its score. @return NULL after saying why not. */
+static const struct rv_sequence *find(const struct rv_sequence_model *model,
+                                      const struct rv_sequences *set, const char *id,
+                                      struct rv_score *ret_score)
+{
+    const struct rv_sequence *found = NULL;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct rv_sequence *item = &set->items[i];
+        struct rv_score result;
+
+        if (id && !rv_streq(item->id, id))
+            continue;
+        if (rv_sequence_score(model, item->calls, item->count, &result) < 0)
+            return NULL;
+        if (!found || result.raw > ret_score->raw) {
+            found = item;
+            *ret_score = result;
+        }
+    }
+    if (!found)
+        fprintf(stderr, id ? "no trace has the id '%s'\n" : "there is no trace in it\n", id);
+    return found;
+}
+
+static json_t *json_of_reason(const struct rv_sequence *item,
+                              const struct rv_sequence_reason *reason)
+{
+    json_t *calls = json_array();
+
+    for (size_t i = 0; i < reason->count; i++)
+        (void)json_array_append_new(calls, json_integer(item->calls[reason->at + i]));
+    return json_pack("{s:I, s:o, s:f, s:b}", "at", (json_int_t)reason->at, "calls", calls,
+                     "surprise", reason->surprise, "unseen", reason->unseen);
+}
+
+static void print_reasons(const struct rv_sequence *item, const struct rv_score *result,
+                          const struct rv_sequence_reason *reasons, size_t count, bool json)
+{
+    json_t *list = json ? json_array() : NULL;
+
+    if (!json)
+        printf("%s: risk %u, score %.4f, %zu calls\n", item->id, result->risk, result->raw,
+               item->count);
+    for (size_t i = 0; i < count; i++) {
+        if (json) {
+            (void)json_array_append_new(list, json_of_reason(item, &reasons[i]));
+            continue;
+        }
+        printf("  %+6.2f nats  %s at %zu:", reasons[i].surprise,
+               reasons[i].unseen ? "never seen" : "rare here ", reasons[i].at + 1);
+        for (size_t k = 0; k < reasons[i].count; k++)
+            printf(" %u", item->calls[reasons[i].at + k]);
+        putchar('\n');
+    }
+    if (json)
+        model_print_json(json_pack("{s:s, s:i, s:f, s:I, s:o}", "id", item->id, "risk",
+                                   (int)result->risk, "raw", result->raw, "count",
+                                   (json_int_t)item->count, "reasons", list));
+}
+
+static int explain(const struct rv_package *package, const char *input,
+                   const struct task_question *question)
+{
+    RV_AUTO(rv_sequence_model_free) struct rv_sequence_model *model = NULL;
+    RV_AUTO(rv_sequences_done) struct rv_sequences set = { 0 };
+    RV_AUTO(rv_freep) struct rv_sequence_reason *reasons = NULL;
+    struct rv_dataset_error error = { 0 };
+    const struct rv_sequence *item;
+    struct rv_score result = { 0 };
+    int r = load(rv_package_section(package, "sequence"), &model);
+
+    if (r < 0)
+        return r;
+    r = rv_sequences_read(&set, AT_FDCWD, input, &error);
+    if (r < 0)
+        return task_refuse(input, r, &error);
+    item = find(model, &set, question->id, &result);
+    if (!item)
+        return -ENOENT;
+    reasons = calloc(question->top, sizeof(*reasons));
+    if (!reasons)
+        return -ENOMEM;
+    print_reasons(item, &result, reasons,
+                  rv_sequence_explain(model, item->calls, item->count, reasons, question->top),
+                  question->json);
+    return 0;
+}
+
 /* ---- Evaluation ---- */
 
 struct padding {
@@ -121,8 +213,8 @@ struct padding {
 };
 
 static const struct padding paddings[] = {
-    { "as recorded", 0, 0 },       { "1:1 appended", 1, 0 },    { "4:1 appended", 4, 0 },
-    { "16:1 appended", 16, 0 },    { "1:1 interleaved", 0, 1 }, { "2:1 interleaved", 0, 2 },
+    { "as recorded", 0, 0 },    { "1:1 appended", 1, 0 },    { "4:1 appended", 4, 0 },
+    { "16:1 appended", 16, 0 }, { "1:1 interleaved", 0, 1 }, { "2:1 interleaved", 0, 2 },
 };
 
 /** Benign calls: normal traces end to end, the next one drawn when one is used up. */
@@ -245,5 +337,6 @@ const struct model_task model_task_sequence = {
               "interface or event table mean nothing to it.",
     .train = train,
     .score = score,
+    .explain = explain,
     .eval = eval,
 };

@@ -34,6 +34,13 @@ struct task_sink {
     void *context;
 };
 
+/** Which item of a file to explain, and how. */
+struct task_question {
+    const char *id; /* NULL: the one with the highest score */
+    size_t top;     /* reasons at most */
+    bool json;
+};
+
 struct model_task {
     const char *name;    /* of --task */
     const char *section; /* of the package; also the manifest's kind */
@@ -41,6 +48,9 @@ struct model_task {
     uint32_t width; /* of host vectors; 0 for other data */
     int (*train)(struct task_training *training);
     int (*score)(const struct rv_package *package, const char *input, const struct task_sink *sink);
+    /** Say why an item of `input` got its score. NULL: reasons are those of a forest's rows. */
+    int (*explain)(const struct rv_package *package, const char *input,
+                   const struct task_question *question);
     /** Add figures to `report`: detection, real false-positive rate, robustness. May be NULL. */
     int (*eval)(const struct rv_package *package, const struct task_files *files, uint64_t seed,
                 json_t *report);
