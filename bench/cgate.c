@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "enforce/cgate.h"
 
 #include "act/cgroup.h"

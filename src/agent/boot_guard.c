@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "boot_guard.h"
 
+#include "base/bytes.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -19,43 +20,65 @@ static bool is_boot_id(const char *text)
     return strlen(text) == BOOT_ID_LEN && strspn(text, "0123456789abcdef-") == BOOT_ID_LEN;
 }
 
-int rv_boot_guard_begin(int dir_fd, const char *boot_id, uint64_t unix_ns,
-                        enum rv_boot_finding *ret_finding)
+struct marks {
+    struct rv_buf lines; /* those that can be read, as they stand */
+    unsigned others;     /* of other boots */
+    bool ours;
+};
+
+static void marks_done(struct marks *marks)
 {
-    RV_AUTO(rv_freep) char *old = NULL;
-    RV_AUTO(rv_buf_done) struct rv_buf marks = { 0 };
-    unsigned others = 0, kept = 0;
-    bool ours = false;
+    rv_buf_done(&marks->lines);
+}
+
+static int read_marks(int dir_fd, const char *boot_id, struct marks *ret_marks)
+{
+    RV_AUTO(rv_freep) char *text = NULL;
     size_t len;
     char *rest, *line;
     int r;
 
     if (!is_boot_id(boot_id))
         return -EINVAL;
-    r = rv_read_file(dir_fd, RV_BOOT_GUARD_NAME, FILE_MAX, &old, &len);
-    if (r < 0 && r != -ENOENT)
-        return r;
-    rest = old;
-    while (r == 0 && kept < MARKS_MAX && (line = strsep(&rest, "\n"))) {
+    r = rv_read_file(dir_fd, RV_BOOT_GUARD_NAME, FILE_MAX, &text, &len);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    rest = text;
+    for (unsigned kept = 0; kept < MARKS_MAX && (line = strsep(&rest, "\n"));) {
         char id[BOOT_ID_LEN + 1];
         uint64_t second;
 
         if (sscanf(line, "%36s %" SCNu64, id, &second) != 2 || !is_boot_id(id))
             continue;
-        ours |= rv_streq(id, boot_id);
-        others += !rv_streq(id, boot_id);
+        ret_marks->ours |= rv_streq(id, boot_id);
+        ret_marks->others += !rv_streq(id, boot_id);
+        rv_buf_addf(&ret_marks->lines, "%s %" PRIu64 "\n", id, second);
         kept++;
-        rv_buf_addf(&marks, "%s %" PRIu64 "\n", id, second);
     }
-    if (!ours && others < RV_BOOT_GUARD_UNCLEAN)
-        rv_buf_addf(&marks, "%s %" PRIu64 "\n", boot_id, unix_ns / RV_NS_PER_S);
-    if (marks.failed)
-        return -ENOMEM;
-    r = rv_write_file_atomic(dir_fd, RV_BOOT_GUARD_NAME, marks.data, marks.len, 0600);
-    if (r < 0)
+    return ret_marks->lines.failed ? -ENOMEM : 0;
+}
+
+int rv_boot_guard_look(int dir_fd, const char *boot_id, enum rv_boot_finding *ret_finding)
+{
+    RV_AUTO(marks_done) struct marks marks = { 0 };
+    int r = read_marks(dir_fd, boot_id, &marks);
+
+    if (r == 0)
+        *ret_finding = marks.others < RV_BOOT_GUARD_UNCLEAN ? RV_BOOT_ENFORCE : RV_BOOT_OBSERVE;
+    return r;
+}
+
+int rv_boot_guard_mark(int dir_fd, const char *boot_id, uint64_t unix_ns)
+{
+    RV_AUTO(marks_done) struct marks marks = { 0 };
+    int r = read_marks(dir_fd, boot_id, &marks);
+
+    if (r < 0 || marks.ours)
         return r;
-    *ret_finding = others < RV_BOOT_GUARD_UNCLEAN ? RV_BOOT_ENFORCE : RV_BOOT_OBSERVE;
-    return 0;
+    rv_buf_addf(&marks.lines, "%s %" PRIu64 "\n", boot_id, unix_ns / RV_NS_PER_S);
+    return marks.lines.failed ? -ENOMEM
+                              : rv_write_file_atomic(dir_fd, RV_BOOT_GUARD_NAME, marks.lines.data,
+                                                     marks.lines.len, 0600);
 }
 
 int rv_boot_guard_clear(int dir_fd)

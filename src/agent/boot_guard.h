@@ -5,11 +5,10 @@
  * Enforcement that hurts the host may take it down with it, again and again, before anybody can log
  * in. So each start of enforcement leaves a mark with the boot's id and its time; a clean stop, or
  * ten minutes of life, takes it away. When marks of two other boots stand, enforcement does not
- * start until a person says so (`reeve mode clear`, or removing the file).
+ * start until a person removes the file.
  */
 #pragma once
 
-#include "base/bytes.h"
 #include "base/clock.h"
 
 #define RV_BOOT_GUARD_NAME    "boot-guard" /* file in the state folder */
@@ -22,11 +21,13 @@ enum rv_boot_finding {
 };
 
 /**
- * Enforcement is about to start: judge the past, leave a mark.
+ * May enforcement start? An agent that starts again in the same boot finds its own mark: no harm.
  * @param boot_id of /proc/sys/kernel/random/boot_id: 36 characters.
- * @return 0; -errno: the mark could not be left, and `ret_finding` is untouched.
+ * @return 0; -EINVAL for another id; -errno: the file cannot be read, `ret_finding` is untouched.
  */
-RV_MUST_CHECK int rv_boot_guard_begin(int dir_fd, const char *boot_id, uint64_t unix_ns,
-                                      enum rv_boot_finding *ret_finding);
+RV_MUST_CHECK int rv_boot_guard_look(int dir_fd, const char *boot_id,
+                                     enum rv_boot_finding *ret_finding);
+/** Enforcement starts: leave this boot's mark, once. @return as rv_boot_guard_look(). */
+RV_MUST_CHECK int rv_boot_guard_mark(int dir_fd, const char *boot_id, uint64_t unix_ns);
 /** This boot went well: its mark goes, and those of others with it. @return 0 or -errno. */
 RV_MUST_CHECK int rv_boot_guard_clear(int dir_fd);

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-int rv_channel_send(int fd, enum rv_channel_type type, struct rv_span payload)
+static int send_packet(int fd, enum rv_channel_type type, struct rv_span payload, int flags)
 {
     struct rv_channel_head head = { .type = (uint32_t)type, .len = (uint32_t)payload.len };
     struct iovec parts[2] = {
@@ -17,9 +17,19 @@ int rv_channel_send(int fd, enum rv_channel_type type, struct rv_span payload)
     if (payload.len > RV_CHANNEL_PAYLOAD_MAX)
         return -EMSGSIZE;
     do {
-        n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        n = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
+}
+
+int rv_channel_send(int fd, enum rv_channel_type type, struct rv_span payload)
+{
+    return send_packet(fd, type, payload, 0);
+}
+
+int rv_channel_try(int fd, enum rv_channel_type type, struct rv_span payload)
+{
+    return send_packet(fd, type, payload, MSG_DONTWAIT);
 }
 
 int rv_channel_receive(int fd, void *buffer, enum rv_channel_type *ret_type,

@@ -7,6 +7,8 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "enforce/rule.h"
+#include "event/event.h"
 
 #define RV_CHANNEL_PAYLOAD_MAX ((size_t)16 * 1024)
 
@@ -18,12 +20,91 @@ enum rv_channel_type {
     RV_CHANNEL_EVENT,     /* payload: one event (found in /proc, a gap, a loss) */
     RV_CHANNEL_SCAN_DONE, /* every process that was running has been reported */
     RV_CHANNEL_STOP,      /* finish, answer by leaving */
+    RV_CHANNEL_ENFORCING, /* payload: struct rv_channel_enforcing, after each set and change */
+    RV_CHANNEL_REFUSAL,   /* payload: struct rv_refusal_record */
+    RV_CHANNEL_ACTED,     /* payload: struct rv_channel_acted */
+    RV_CHANNEL_SNAPSHOT,  /* payload: struct rv_channel_snapshot, then a piece of JSON */
     /* judge to guard */
     RV_CHANNEL_READY,  /* rings are being read */
     RV_CHANNEL_RESCAN, /* events were lost: report the running processes again */
     RV_CHANNEL_ROOT,   /* payload: uint32_t process id; it may see files under another root: watch
                           them */
+    RV_CHANNEL_HEALTH, /* no payload; each second while all is well: leases are renewed */
+    RV_CHANNEL_RULES,  /* payload: struct rv_channel_rules; a new set begins */
+    RV_CHANNEL_RULE,   /* payload: struct rv_rule; the last one puts the set in place */
+    RV_CHANNEL_ACT,    /* payload: struct rv_channel_act */
+    RV_CHANNEL_UNDO,   /* payload: struct rv_channel_undo */
+    RV_CHANNEL_GRANT,  /* payload: struct rv_grant */
+    RV_CHANNEL_RISK,   /* payload: struct rv_channel_risk */
     RV_CHANNEL_TYPE_COUNT_,
+};
+
+struct rv_channel_rules {
+    struct rv_rule_settings settings;
+    uint32_t count; /* 0: the set is empty and in place at once */
+    uint32_t pad;
+};
+
+/** How the guard enforces; what it could not do stands in `error`. */
+struct rv_channel_enforcing {
+    uint64_t digest;                  /* of the set in place */
+    uint64_t carried[RV_MECHANISMS_]; /* by enum rv_mechanism: bits of the rules it carries */
+    uint64_t disarmed;                /* RV_DO_*: hooks that found themselves too slow */
+    uint64_t lost;                    /* refusals whose record found no room */
+    uint32_t offered;                 /* 1 << enum rv_mechanism: not found to be broken here */
+    uint32_t pad;
+    uint32_t mechanisms;      /* 1 << enum rv_mechanism: those that work here and are open */
+    uint32_t rules;           /* in place */
+    uint32_t stopped;         /* the emergency stop is on */
+    uint32_t boot_guarded;    /* two boots ended badly: nothing is enforced */
+    int32_t error;            /* the last set was refused: -errno, the old one stands */
+    uint32_t error_rule;      /* its place in that set */
+    uint32_t error_mechanism; /* enum rv_mechanism */
+    uint32_t standing;        /* actions that can be undone */
+};
+
+/** Carry out an action. `request` comes back in the answer. */
+struct rv_channel_act {
+    uint64_t request;
+    struct rv_process_key process;
+    uint64_t cgroup_id; /* the workload; 0: the process itself */
+    uint32_t action;    /* enum rv_action */
+    uint32_t snapshot;  /* 1: send a forensic snapshot first */
+};
+
+struct rv_channel_undo {
+    uint64_t request;
+    uint32_t number; /* 0: all */
+    uint32_t pad;
+};
+
+struct rv_channel_acted {
+    uint64_t request;
+    uint32_t outcome; /* enum rv_act_outcome */
+    uint32_t number;  /* by which it can be undone; of an undo: how many were */
+    int32_t error;    /* 0 or -errno */
+    char how[120];    /* by which means, or what stood in the way; ends with a zero */
+};
+
+struct rv_channel_snapshot {
+    uint64_t request;
+    uint32_t last; /* 1: this piece completes it */
+    uint32_t pad;
+};
+
+/** The risk of a process, for rules that ask for it. */
+struct rv_channel_risk {
+    struct rv_process_key process;
+    uint32_t risk;
+    uint32_t pad;
+};
+
+/* Beside the channel, over RV_JUDGE_FD_ASK: a struct rv_fan_question (enforce/fan.h) a packet from
+ * the guard, and this back. Openers wait for it, so nothing else goes that way. */
+struct rv_channel_answer {
+    uint64_t id;
+    uint32_t verdict; /* enum rv_fan_verdict */
+    uint32_t flags;   /* RV_FAN_CACHE, RV_FAN_SETTLE */
 };
 
 struct rv_channel_head {
@@ -33,6 +114,9 @@ struct rv_channel_head {
 
 /** @return 0; -EAGAIN when a non-blocking peer is full; -EPIPE when it is gone. */
 RV_MUST_CHECK int rv_channel_send(int fd, enum rv_channel_type type, struct rv_span payload);
+
+/** The same without waiting, whatever the socket's own mode. */
+RV_MUST_CHECK int rv_channel_try(int fd, enum rv_channel_type type, struct rv_span payload);
 
 /**
  * Receive one packet.

@@ -23,7 +23,7 @@ struct client {
 struct rv_control {
     struct event_base *base;
     struct evconnlistener *listener;
-    struct rv_control_ops ops;
+    const struct rv_control_request *requests;
     unsigned watchers;
     struct rv_buf line; /* the outcome being published, made once for all */
     struct client clients[RV_CONTROL_CLIENTS_MAX];
@@ -102,7 +102,7 @@ static uint32_t peer_of(const struct client *client)
 
 static void answer_unknown(struct client *client)
 {
-    const struct rv_control_request *request = client->control->ops.requests;
+    const struct rv_control_request *request = client->control->requests;
     RV_AUTO(rv_buf_done) struct rv_buf why = { 0 };
 
     rv_buf_add_str(&why, "unknown request; this agent knows watch");
@@ -113,7 +113,7 @@ static void answer_unknown(struct client *client)
 
 static void dispatch(struct client *client, const char *line, size_t len)
 {
-    const struct rv_control_ops *ops = &client->control->ops;
+    const struct rv_control_request *known = client->control->requests;
     RV_AUTO(rv_json_freep) json_t *request = NULL;
     const char *name;
 
@@ -126,10 +126,10 @@ static void dispatch(struct client *client, const char *line, size_t len)
         answer_watch(client, request);
         return;
     }
-    for (size_t i = 0; name && ops->requests[i].name; i++) {
-        if (rv_streq(ops->requests[i].name, name)) {
+    for (; name && known->name; known++) {
+        if (rv_streq(known->name, name)) {
             RV_AUTO(rv_json_freep)
-            json_t *answer = ops->requests[i].answer(ops->context, request, peer_of(client));
+            json_t *answer = known->answer(known->context, request, peer_of(client));
 
             send_object(client, answer);
             return;
@@ -189,14 +189,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 }
 
 int rv_control_new(struct rv_control **ret_control, struct event_base *base, int listen_fd,
-                   const struct rv_control_ops *ops)
+                   const struct rv_control_request *requests)
 {
     struct rv_control *control = calloc(1, sizeof(*control));
 
     if (!control)
         return -ENOMEM;
     control->base = base;
-    control->ops = *ops;
+    control->requests = requests;
     for (size_t i = 0; i < RV_COUNT(control->clients); i++)
         control->clients[i].control = control;
     if (evutil_make_socket_nonblocking(listen_fd) < 0) {

@@ -25,16 +25,16 @@ struct rv_control;
 struct rv_control_request {
     const char *name;
     json_t *(*answer)(void *context, const json_t *request, uint32_t peer_uid);
-};
-
-struct rv_control_ops {
-    const struct rv_control_request *requests; /* beside "watch"; ends with a NULL name */
     void *context;
 };
 
-/** @param listen_fd a listening unix socket; taken over. @return 0 or -errno. */
+/**
+ * @param listen_fd a listening unix socket; taken over.
+ * @param requests  beside "watch"; ends with a NULL name; borrowed as long as the control lives.
+ * @return 0 or -errno.
+ */
 RV_MUST_CHECK int rv_control_new(struct rv_control **ret_control, struct event_base *base,
-                                 int listen_fd, const struct rv_control_ops *ops);
+                                 int listen_fd, const struct rv_control_request *requests);
 void rv_control_free(struct rv_control **control);
 
 /** Does anybody watch? Then outcomes are worth publishing. */

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "boot_guard.h"
 #include "channel.h"
+#include "enforcer.h"
 #include "sensors/sensors.h"
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -31,15 +34,21 @@
 #define STOP_WAIT_MS    5000
 #define HEALTHY_NS      (60 * RV_NS_PER_S) /* a judge that lived so long starts with no pause again */
 #define RESCAN_PAUSE_NS (10 * RV_NS_PER_S)
+#define RV_STOP_NAME                                                                               \
+    "stop" /* file in the runtime folder: nothing is enforced while it is there                    \
+            */
 
 struct guard {
     const struct rv_agent_args *args;
     const struct rv_agent_config *config;
     struct rv_clock clock;
     struct rv_sensors *sensors;
+    struct rv_enforcer *enforcer;
     uid_t judge_uid;
     gid_t judge_gid;
-    int lock_fd, signal_fd, control_fd;
+    int lock_fd, signal_fd, control_fd, state_fd;
+    int stop_fd; /* inotify of the runtime folder: the stop is a file there */
+    char *stop_path;
 
     pid_t judge; /* 0: none */
     int judge_fd, channel_fd;
@@ -48,7 +57,10 @@ struct guard {
     uint64_t restart_at_ns; /* when to start the next one */
     uint64_t pause_ms;
     uint64_t rescanned_ns;
+    char boot_id[40];
+    uint64_t armed_ns; /* since when something may be refused; 0: nothing yet */
     bool stopping, scan_due;
+    bool proven; /* this boot lived long enough with rules in place */
 };
 
 /* ---- Folders, lock, socket ---- */
@@ -252,7 +264,7 @@ static int open_sensors(struct guard *guard)
 /* ---- The judge's life ---- */
 
 /** In the child: descriptors to their places, everything else closed, and exec. Never returns. */
-static void become_judge(const struct guard *guard, int channel)
+static void become_judge(const struct guard *guard, int channel, int ask)
 {
     struct rv_sensors_fds fds;
     int from[RV_JUDGE_FD_END_];
@@ -265,6 +277,7 @@ static void become_judge(const struct guard *guard, int channel)
     from[RV_JUDGE_FD_RING] = fds.fd[RV_SENSORS_FD_RING];
     from[RV_JUDGE_FD_URGENT] = fds.fd[RV_SENSORS_FD_URGENT];
     from[RV_JUDGE_FD_COUNTERS] = fds.fd[RV_SENSORS_FD_COUNTERS];
+    from[RV_JUDGE_FD_ASK] = ask;
 
     /* Twice: first out of the way of the targets, then to them. */
     for (int fd = RV_JUDGE_FD_CHANNEL; fd < RV_JUDGE_FD_END_; fd++)
@@ -291,28 +304,43 @@ static int send_sensors(const struct guard *guard)
     return rv_channel_send(guard->channel_fd, RV_CHANNEL_SENSORS, rv_span(&fds, sizeof(fds)));
 }
 
+static int open_pair(int *ret_ours, int *ret_theirs)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    *ret_ours = pair[0];
+    *ret_theirs = pair[1];
+    return 0;
+}
+
 static int start_judge(struct guard *guard)
 {
     RV_AUTO(rv_closep) int ours = -1;
     RV_AUTO(rv_closep) int theirs = -1;
+    RV_AUTO(rv_closep) int ask = -1;
+    RV_AUTO(rv_closep) int asked = -1;
     static const struct timeval patience = { 5, 0 };
-    int pair[2];
     pid_t pid;
+    int r = open_pair(&ours, &theirs);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
-    ours = pair[0];
-    theirs = pair[1];
+    if (r == 0)
+        r = open_pair(&ask, &asked);
+    if (r < 0)
+        return r;
     pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become_judge(guard, theirs);
+        become_judge(guard, theirs, asked);
     /* A judge that does not listen must not hold up the guard. */
     (void)setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     guard->judge = pid;
     guard->judge_fd = (int)syscall(SYS_pidfd_open, pid, 0);
     guard->channel_fd = rv_take_fd(&ours);
+    rv_enforcer_new_judge(guard->enforcer, rv_take_fd(&ask));
+    rv_enforcer_protect(guard->enforcer, pid);
     guard->judge_since_ns = guard->clock.boot_ns(NULL);
     return send_sensors(guard);
 }
@@ -389,6 +417,44 @@ static int on_root(struct guard *guard, struct rv_span payload)
     return 0; /* a process that is gone already is no fault of the judge's */
 }
 
+/* ---- Enforcement: what the judge asks for, handed on to the enforcer ---- */
+
+static void tell_judge(void *context, enum rv_channel_type type, struct rv_span payload)
+{
+    const struct guard *guard = context;
+
+    /* Without waiting: a judge that is slow must not hold up what is being enforced. */
+    if (guard->channel_fd >= 0 && rv_channel_try(guard->channel_fd, type, payload) < 0)
+        rv_debug("the judge could not be told of what was enforced");
+}
+
+static int on_health(struct guard *guard, struct rv_span payload)
+{
+    (void)payload;
+    return rv_enforcer_health(guard->enforcer);
+}
+
+/** Packets are copied out: their bytes need not be aligned for what they hold. */
+#define ON_PACKET(name, type)                                                                      \
+    static int on_##name(struct guard *guard, struct rv_span payload)                              \
+    {                                                                                              \
+        type packet;                                                                               \
+                                                                                                   \
+        memcpy(&packet, payload.data, sizeof(packet));                                             \
+        return rv_enforcer_##name(guard->enforcer, &packet);                                       \
+    }
+ON_PACKET(rules, struct rv_channel_rules)
+ON_PACKET(act, struct rv_channel_act)
+ON_PACKET(undo, struct rv_channel_undo)
+ON_PACKET(grant, struct rv_grant)
+ON_PACKET(risk, struct rv_channel_risk)
+#undef ON_PACKET
+
+static int on_rule(struct guard *guard, struct rv_span payload)
+{
+    return rv_enforcer_rule(guard->enforcer, (const void *)payload.data);
+}
+
 /** The judge's whole power over the guard. A hole is a request that nobody may make. */
 static const struct request {
     int (*handle)(struct guard *guard, struct rv_span payload);
@@ -397,6 +463,13 @@ static const struct request {
     [RV_CHANNEL_READY] = { on_ready, 0 },
     [RV_CHANNEL_RESCAN] = { on_rescan, 0 },
     [RV_CHANNEL_ROOT] = { on_root, sizeof(uint32_t) },
+    [RV_CHANNEL_HEALTH] = { on_health, 0 },
+    [RV_CHANNEL_RULES] = { on_rules, sizeof(struct rv_channel_rules) },
+    [RV_CHANNEL_RULE] = { on_rule, sizeof(struct rv_rule) },
+    [RV_CHANNEL_ACT] = { on_act, sizeof(struct rv_channel_act) },
+    [RV_CHANNEL_UNDO] = { on_undo, sizeof(struct rv_channel_undo) },
+    [RV_CHANNEL_GRANT] = { on_grant, sizeof(struct rv_grant) },
+    [RV_CHANNEL_RISK] = { on_risk, sizeof(struct rv_channel_risk) },
 };
 
 static void on_channel(struct guard *guard)
@@ -448,6 +521,114 @@ static void on_judge_end(struct guard *guard)
         rv_min_u64(guard->pause_ms ? guard->pause_ms * 2 : 100, guard->config->restart_ms_max);
 }
 
+/* ---- The emergency stop: a file in the runtime folder, or SIGUSR1, which makes it ---- */
+
+static void follow_stop(struct guard *guard)
+{
+    rv_enforcer_stop(guard->enforcer, access(guard->stop_path, F_OK) == 0);
+}
+
+static int watch_stop(struct guard *guard)
+{
+    if (asprintf(&guard->stop_path, "%s/" RV_STOP_NAME, guard->config->runtime_dir) < 0) {
+        guard->stop_path = NULL;
+        return -ENOMEM;
+    }
+    guard->stop_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (guard->stop_fd < 0 ||
+        inotify_add_watch(guard->stop_fd, guard->config->runtime_dir,
+                          IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO) < 0) {
+        rv_error("cannot watch %s for the emergency stop: %s", guard->config->runtime_dir,
+                 strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+static void on_stop_file(struct guard *guard)
+{
+    char buffer[4096];
+
+    while (read(guard->stop_fd, buffer, sizeof(buffer)) > 0)
+        ; /* whatever happened, the file says how it is now */
+    follow_stop(guard);
+}
+
+static void make_stop_file(struct guard *guard)
+{
+    RV_AUTO(rv_closep)
+    int fd = open(guard->stop_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        rv_warning("the stop could not be written down (%s); it ends with the agent",
+                   strerror(errno));
+    rv_enforcer_stop(guard->enforcer, true);
+}
+
+/* ---- The boot guard ---- */
+
+static enum rv_boot_finding judge_boots(struct guard *guard)
+{
+    RV_AUTO(rv_closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    enum rv_boot_finding finding = RV_BOOT_OBSERVE;
+    int r;
+
+    if (fd >= 0 && read(fd, guard->boot_id, sizeof(guard->boot_id) - 1) > 0)
+        guard->boot_id[strcspn(guard->boot_id, "\n")] = '\0';
+    r = rv_boot_guard_look(guard->state_fd, guard->boot_id, &finding);
+    if (r < 0)
+        rv_warning("earlier boots cannot be judged (%s): nothing is enforced", strerror(-r));
+    else if (finding == RV_BOOT_OBSERVE)
+        rv_error("two boots ended badly soon after enforcement began: nothing is enforced. When "
+                 "the cause is found, remove %s/" RV_BOOT_GUARD_NAME " and restart the agent",
+                 guard->config->state_dir);
+    return finding;
+}
+
+/** Leave a mark with the first rules; take it away when ten minutes went well. */
+static void keep_boot_mark(struct guard *guard, uint64_t now)
+{
+    int r = 0;
+
+    if (guard->armed_ns == 0 && rv_enforcer_armed(guard->enforcer)) {
+        guard->armed_ns = now;
+        r = rv_boot_guard_mark(guard->state_fd, guard->boot_id, guard->clock.unix_ns(NULL));
+    } else if (guard->armed_ns && !guard->proven && now - guard->armed_ns > RV_BOOT_GUARD_NS) {
+        guard->proven = true;
+        r = rv_boot_guard_clear(guard->state_fd);
+    }
+    if (r < 0)
+        rv_warning("the mark of this boot cannot be kept: %s", strerror(-r));
+}
+
+static int open_enforcer(struct guard *guard)
+{
+    struct rv_enforcer_options options = {
+        .config = guard->config,
+        .clock = guard->clock,
+        .tell = tell_judge,
+        .context = guard,
+    };
+    int r;
+
+    guard->state_fd = open(guard->config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (guard->state_fd < 0) {
+        rv_error("cannot open %s: %s", guard->config->state_dir, strerror(errno));
+        return -errno;
+    }
+    options.boot_guarded = judge_boots(guard) == RV_BOOT_OBSERVE;
+    r = rv_enforcer_new(&guard->enforcer, &options);
+    if (r < 0) {
+        rv_error("cannot prepare enforcement: %s", strerror(-r));
+        return r;
+    }
+    rv_enforcer_protect(guard->enforcer, getpid());
+    r = watch_stop(guard);
+    if (r == 0)
+        follow_stop(guard);
+    return r;
+}
+
 /* ---- The loop ---- */
 
 static int open_signals(struct guard *guard)
@@ -458,6 +639,7 @@ static int open_signals(struct guard *guard)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
     guard->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -475,6 +657,10 @@ static void on_signal(struct guard *guard)
             (void)kill(guard->judge, SIGHUP);
         return;
     }
+    if (info.ssi_signo == SIGUSR1) {
+        make_stop_file(guard);
+        return;
+    }
     guard->stopping = true;
 }
 
@@ -486,6 +672,8 @@ static int timeout_ms(const struct guard *guard)
         at = guard->restart_at_ns;
     else if (guard->scan_due)
         at = guard->rescanned_ns + RESCAN_PAUSE_NS;
+    else if (guard->armed_ns && !guard->proven)
+        at = guard->armed_ns + RV_BOOT_GUARD_NS;
     else
         return -1;
     return at <= now ? 0 : (int)rv_min_u64((at - now) / RV_NS_PER_MS + 1, 60000);
@@ -508,33 +696,56 @@ static void do_what_is_due(struct guard *guard)
         if (report_running(guard) < 0)
             rv_closep(&guard->channel_fd);
     }
+    keep_boot_mark(guard, now);
+}
+
+/** Wait for something to happen. @return -errno of poll(2). */
+static int wait_and_serve(struct guard *guard)
+{
+    enum { SIGNAL, JUDGE, CHANNEL, SENSORS, STOP, PROVIDERS, FDS = PROVIDERS + RV_ENFORCER_FDS };
+    struct pollfd fds[FDS] = {
+        [SIGNAL] = { guard->signal_fd, POLLIN, 0 },
+        [JUDGE] = { guard->judge_fd, POLLIN, 0 },
+        [CHANNEL] = { guard->channel_fd, POLLIN, 0 },
+        [SENSORS] = { rv_sensors_poll_fd(guard->sensors), POLLIN, 0 },
+        [STOP] = { guard->stop_fd, POLLIN, 0 },
+    };
+    int providers[RV_ENFORCER_FDS];
+    bool records = false;
+
+    rv_enforcer_fds(guard->enforcer, providers);
+    for (size_t i = 0; i < RV_ENFORCER_FDS; i++)
+        fds[PROVIDERS + i] = (struct pollfd){ providers[i], POLLIN, 0 };
+    if (poll(fds, FDS, timeout_ms(guard)) < 0)
+        return errno == EINTR ? 0 : -errno;
+    if (fds[SIGNAL].revents)
+        on_signal(guard);
+    if (fds[STOP].revents)
+        on_stop_file(guard);
+    if (fds[SENSORS].revents && rv_sensors_dispatch(guard->sensors) < 0)
+        rv_debug("reads of sensitive files could not be taken in");
+    for (size_t i = 0; i < RV_ENFORCER_FDS; i++)
+        records |= fds[PROVIDERS + i].revents != 0;
+    if (records)
+        rv_enforcer_drain(guard->enforcer);
+    if (fds[CHANNEL].revents)
+        on_channel(guard);
+    if (fds[JUDGE].revents)
+        on_judge_end(guard);
+    return 0;
 }
 
 static void run_loop(struct guard *guard)
 {
     while (!guard->stopping) {
-        struct pollfd fds[] = {
-            { guard->signal_fd, POLLIN, 0 },
-            { guard->judge_fd, POLLIN, 0 },
-            { guard->channel_fd, POLLIN, 0 },
-            { rv_sensors_poll_fd(guard->sensors), POLLIN, 0 },
-        };
+        int r;
 
         do_what_is_due(guard);
-        fds[1].fd = guard->judge_fd;
-        fds[2].fd = guard->channel_fd;
-        if (poll(fds, RV_COUNT(fds), timeout_ms(guard)) < 0 && errno != EINTR) {
-            rv_error("poll: %s; the agent stops", strerror(errno));
+        r = wait_and_serve(guard);
+        if (r < 0) {
+            rv_error("poll: %s; the agent stops", strerror(-r));
             return;
         }
-        if (fds[0].revents)
-            on_signal(guard);
-        if (fds[3].revents && rv_sensors_dispatch(guard->sensors) < 0)
-            rv_debug("reads of sensitive files could not be taken in");
-        if (fds[2].revents)
-            on_channel(guard);
-        if (fds[1].revents)
-            on_judge_end(guard);
     }
 }
 
@@ -557,6 +768,9 @@ static void stop_judge(struct guard *guard)
 static void guard_done(struct guard *guard)
 {
     stop_judge(guard);
+    rv_enforcer_free(&guard->enforcer, RV_ENFORCER_UNDO);
+    if (guard->armed_ns && rv_boot_guard_clear(guard->state_fd) < 0)
+        rv_warning("the mark of this boot could not be taken away");
     rv_sensors_free(&guard->sensors);
     if (guard->control_fd >= 0) {
         RV_AUTO(rv_freep) char *path = NULL;
@@ -568,6 +782,9 @@ static void guard_done(struct guard *guard)
     }
     rv_closep(&guard->control_fd);
     rv_closep(&guard->signal_fd);
+    rv_closep(&guard->stop_fd);
+    free(guard->stop_path);
+    rv_closep(&guard->state_fd);
     rv_closep(&guard->lock_fd);
 }
 
@@ -580,6 +797,8 @@ int rv_guard_main(const struct rv_agent_args *args)
         .lock_fd = -1,
         .signal_fd = -1,
         .control_fd = -1,
+        .state_fd = -1,
+        .stop_fd = -1,
         .judge_fd = -1,
         .channel_fd = -1,
     };
@@ -596,6 +815,8 @@ int rv_guard_main(const struct rv_agent_args *args)
         r = open_signals(&guard);
     if (r == 0)
         r = listen_control(&guard);
+    if (r == 0)
+        r = open_enforcer(&guard);
     if (r == 0)
         r = open_sensors(&guard);
     if (r == 0)

@@ -175,7 +175,7 @@ json_t *rv_hold_to_json(const struct rv_hold *hold, uint64_t now_boot_ns)
                           ? (hold->expires_boot_ns - now_boot_ns) / RV_NS_PER_S
                           : 0;
     json_t *object = json_pack(
-        "{sI ss ss ss ss ss ss sI sI sI sI sI}", "id", (json_int_t)hold->id, "state",
+        "{sI ss ss ss ss ss sI sI sI sI sI}", "id", (json_int_t)hold->id, "state",
         rv_hold_state_name(hold->state), "kind",
         hold->kind == RV_HOLD_FROZEN ? "frozen" : "refused", "policy", hold->policy, "action",
         hold->action, "program", hold->program[0] ? hold->program : hold->comm, "uid",

@@ -7,6 +7,7 @@
 
 #include "agent/folder.h"
 #include "agent/pipeline.h"
+#include "agent/stage.h"
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "channel.h"
 #include "control.h"
+#include "enforcement.h"
 #include "labels.h"
 #include "model_store.h"
 #include "models/alias.h"
@@ -28,6 +30,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +41,7 @@
 #define SAVE_SECONDS     300U
 #define KNOWN_CONTAINERS 256U
 #define RESCAN_PAUSE_NS  (10 * RV_NS_PER_S)
+#define REQUESTS_MAX     16
 
 struct judge {
     const struct rv_agent_config *config;
@@ -53,10 +57,12 @@ struct judge {
     struct rv_recorder *recorder; /* NULL: events are not kept */
     struct rv_stream *stream;
     uint32_t cpus;
+    struct rv_enforcement *enforcement;
     struct rv_control *control;
+    struct rv_control_request requests[REQUESTS_MAX];
 
     struct event_base *base;
-    struct event *ring_events[2], *drain, *channel_event, *audit_event, *tick, *hangup;
+    struct event *ring_events[2], *drain, *channel_event, *audit_event, *ask_event, *tick, *hangup;
     unsigned ticks;
     /* Containers whose roots the guard was told of; the oldest go. The number of a pid namespace
      * alone is used again, with the cgroup it is not. */
@@ -87,10 +93,10 @@ static json_t *agent_members(const struct judge *judge)
 
     rv_sha256_hex(&judge->policy->digest, digest);
     return json_pack("{ss ss ss ss ss ss ss*}", "version", RV_VERSION, "mode",
-                     judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe", "policy_name",
-                     judge->policy->name, "policy_version", judge->policy->version, "policy",
-                     digest, "model", rv_models_live_hex(rv_pipeline_models(judge->pipeline)),
-                     "refused", judge->models.refused);
+                     rv_enforcement_mode(judge->enforcement), "policy_name", judge->policy->name,
+                     "policy_version", judge->policy->version, "policy", digest, "model",
+                     rv_models_live_hex(rv_pipeline_models(judge->pipeline)), "refused",
+                     judge->models.refused);
 }
 
 /** What each checkpoint of the log commits of the sensors: a gap can then be proved. */
@@ -184,12 +190,16 @@ static int on_event(void *context, const struct rv_event *event)
     tell_root(judge, event);
     if (event->type == RV_EVENT_LOSS)
         on_loss(judge, (const void *)event, judge->clock.boot_ns(NULL));
+    rv_enforcement_outcome(judge->enforcement, &outcome);
+    if (!outcome.matters && !rv_control_watched(judge->control))
+        return 0;
+    if (outcome.matters)
+        log_receipt(judge, "decision", rv_outcome_receipt(judge->pipeline, &outcome));
+    rv_enforcement_outcome(judge->enforcement, &outcome);
     if (!outcome.matters && !rv_control_watched(judge->control))
         return 0;
     now = judge->clock.boot_ns(NULL);
     latency = now > event->time_boot_ns ? now - event->time_boot_ns : 1;
-    if (outcome.matters)
-        log_receipt(judge, "decision", rv_outcome_receipt(judge->pipeline, &outcome));
     rv_control_publish(judge->control, judge->pipeline, &outcome, latency);
     return 0;
 }
@@ -241,7 +251,28 @@ static void on_channel(evutil_socket_t fd, short what, void *context)
     }
     if (r == 0 && type == RV_CHANNEL_SCAN_DONE)
         return;
+    if (r == 0 && type != RV_CHANNEL_STOP &&
+        rv_enforcement_packet(judge->enforcement, type, payload) == 0)
+        return;
     event_base_loopbreak(judge->base); /* told to stop, or the guard is gone */
+}
+
+/** Openers wait: first what has happened until now, then the answer. */
+static void on_question(evutil_socket_t fd, short what, void *context)
+{
+    static struct rv_fan_question question;
+    struct judge *judge = context;
+    struct rv_event_sink sink = { on_event, judge };
+    struct rv_channel_answer answer;
+
+    (void)what;
+    if (recv(fd, &question, sizeof(question), MSG_DONTWAIT) != (ssize_t)sizeof(question))
+        return;
+    if (rv_stream_read(judge->stream, READ_AT_ONCE, judge->clock.boot_ns(NULL), &sink) < 0)
+        rv_debug("the ring could not be read before a question");
+    rv_enforcement_question(judge->enforcement, &question, &answer);
+    if (send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof(answer))
+        rv_debug("an answer did not fit; the scope's default holds");
 }
 
 /* ---- Models ---- */
@@ -318,6 +349,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     if (judge->recorder && rv_recorder_flush(judge->recorder) < 0)
         stop_recording(judge);
     follow_models(judge);
+    rv_enforcement_tick(judge->enforcement, !judge->sealed_told);
     if (++judge->ticks % SAVE_SECONDS == 0)
         save_baseline(judge);
 }
@@ -368,14 +400,15 @@ static json_t *status_json(void *context, const json_t *request, uint32_t peer_u
             json_object_set_new(types, rv_event_info(type)->name,
                                 json_integer((json_int_t)counts.by_type[type]));
     }
-    return json_pack("{so sI sI sI sI sI sI sI sI sI so so so}", "agent", agent_members(judge),
+    return json_pack("{so sI sI sI sI sI sI sI sI sI so so so so}", "agent", agent_members(judge),
                      "events", (json_int_t)counts.events, "decided", (json_int_t)counts.decided,
                      "denied", (json_int_t)counts.denied, "reported", (json_int_t)counts.mattered,
                      "repeated", (json_int_t)counts.repeated, "lost", (json_int_t)stream.lost,
                      "live_processes", (json_int_t)counts.live_processes, "programs",
                      (json_int_t)counts.programs, "state_bytes", (json_int_t)counts.memory_bytes,
                      "by_type", types, "log", log_status(judge), "model",
-                     rv_models_json(rv_pipeline_models(judge->pipeline), RV_MODELS_BRIEF));
+                     rv_models_json(rv_pipeline_models(judge->pipeline), RV_MODELS_BRIEF),
+                     "enforcement", rv_enforcement_status(judge->enforcement));
 }
 
 static json_t *model_json(void *context, const json_t *request, uint32_t peer_uid)
@@ -486,7 +519,7 @@ static int open_pipeline(struct judge *judge)
         .policy_digest = judge->policy->digest,
         .processes_max = (uint32_t)judge->config->processes_max,
         .risk_min = (uint32_t)judge->config->risk_min,
-        .mode = judge->config->mode == RV_MODE_ENFORCE ? "enforce" : "observe",
+        .mode = rv_stage_name((enum rv_stage)judge->config->mode),
         .learning = judge->config->learn ? RV_LEARN_ON : RV_LEARN_OFF,
         .unix_offset_ns = (int64_t)(judge->clock.unix_ns(NULL) - judge->clock.boot_ns(NULL)),
         .model = judge->models.live,
@@ -509,6 +542,31 @@ static int open_pipeline(struct judge *judge)
         rv_warning("what was learnt before is not used (%s%s%s); learning starts anew",
                    strerror(-r), why[0] ? ": " : "", why);
     return 0;
+}
+
+static int tell_guard(void *context, enum rv_channel_type type, struct rv_span payload)
+{
+    (void)context;
+    return rv_channel_send(RV_JUDGE_FD_CHANNEL, type, payload);
+}
+
+static int open_enforcement(struct judge *judge)
+{
+    struct rv_enforcement_options options = {
+        .config = judge->config,
+        .bundle = judge->policy,
+        .pipeline = judge->pipeline,
+        .audit = judge->audit,
+        .clock = judge->clock,
+        .state_fd = judge->state_fd,
+        .tell = tell_guard,
+    };
+    int r = rv_enforcement_new(&judge->enforcement, &options);
+
+    if (r < 0)
+        rv_error("cannot read the stages in %s/stages: %s; mend or remove the file",
+                 judge->config->state_dir, strerror(-r));
+    return r;
 }
 
 static int open_recorder(struct judge *judge)
@@ -551,20 +609,26 @@ static int open_stream(struct judge *judge)
 
 static int open_loop(struct judge *judge)
 {
-    static const struct rv_control_request requests[] = {
-        { "status", status_json },
-        { "model", model_json },
-        { "label", label_json },
-        { NULL, NULL },
+    const struct rv_control_request requests[] = {
+        { "status", status_json, judge },
+        { "model", model_json, judge },
+        { "label", label_json, judge },
+        { "hold.list", rv_enforcement_hold_list, judge->enforcement },
+        { "hold.decide", rv_enforcement_hold_decide, judge->enforcement },
+        { "mode.list", rv_enforcement_mode_list, judge->enforcement },
+        { "mode.set", rv_enforcement_mode_set, judge->enforcement },
+        { "undo", rv_enforcement_undo, judge->enforcement },
+        { NULL, NULL, NULL },
     };
-    struct rv_control_ops ops = { requests, judge };
     struct timeval second = { 1, 0 };
     int r;
 
     judge->base = event_base_new();
     if (!judge->base)
         return -ENOMEM;
-    r = rv_control_new(&judge->control, judge->base, RV_JUDGE_FD_CONTROL, &ops);
+    static_assert(sizeof(requests) <= sizeof(judge->requests), "room for every request");
+    memcpy(judge->requests, requests, sizeof(requests));
+    r = rv_control_new(&judge->control, judge->base, RV_JUDGE_FD_CONTROL, judge->requests);
     if (r < 0)
         return r;
     judge->ring_events[0] =
@@ -576,15 +640,19 @@ static int open_loop(struct judge *judge)
         event_new(judge->base, RV_JUDGE_FD_CHANNEL, EV_READ | EV_PERSIST, on_channel, judge);
     judge->audit_event =
         event_new(judge->base, rv_audit_fd(judge->audit), EV_READ | EV_PERSIST, on_audit, judge);
+    judge->ask_event =
+        event_new(judge->base, RV_JUDGE_FD_ASK, EV_READ | EV_PERSIST, on_question, judge);
     judge->tick = event_new(judge->base, -1, EV_PERSIST, on_tick, judge);
     judge->hangup = evsignal_new(judge->base, SIGHUP, on_hangup, judge);
     if (!judge->ring_events[0] || !judge->ring_events[1] || !judge->drain ||
-        !judge->channel_event || !judge->audit_event || !judge->tick || !judge->hangup)
+        !judge->channel_event || !judge->audit_event || !judge->ask_event || !judge->tick ||
+        !judge->hangup)
         return -ENOMEM;
     event_add(judge->ring_events[0], NULL);
     event_add(judge->ring_events[1], NULL);
     event_add(judge->channel_event, NULL);
     event_add(judge->audit_event, NULL);
+    event_add(judge->ask_event, NULL);
     event_add(judge->hangup, NULL);
     event_add(judge->tick, &second);
     return 0;
@@ -615,6 +683,8 @@ static int open_all(struct judge *judge)
     if (r == 0)
         r = rv_labels_book_open(&judge->labels, judge->state_fd);
     if (r == 0)
+        r = open_enforcement(judge);
+    if (r == 0)
         r = open_recorder(judge);
     if (r == 0)
         r = open_stream(judge);
@@ -628,8 +698,8 @@ static int open_all(struct judge *judge)
 static void judge_done(struct judge *judge)
 {
     struct event *events[] = { judge->ring_events[0], judge->ring_events[1], judge->drain,
-                               judge->channel_event,  judge->audit_event,    judge->tick,
-                               judge->hangup };
+                               judge->channel_event,  judge->audit_event,    judge->ask_event,
+                               judge->tick,           judge->hangup };
 
     for (size_t i = 0; i < RV_COUNT(events); i++) {
         if (events[i])
@@ -639,6 +709,7 @@ static void judge_done(struct judge *judge)
     if (judge->base)
         event_base_free(judge->base);
     rv_audit_free(&judge->audit);
+    rv_enforcement_free(&judge->enforcement);
     rv_signer_free(&judge->signer);
     rv_stream_free(&judge->stream);
     rv_pipeline_free(&judge->pipeline);
@@ -655,6 +726,7 @@ static void run(struct judge *judge)
     log_receipt(judge, "agent.start", agent_members(judge));
     if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_READY, rv_span(NULL, 0)) < 0)
         return;
+    rv_enforcement_start(judge->enforcement);
     event_base_dispatch(judge->base);
     save_baseline(judge);
     rv_recorder_free(&judge->recorder);

@@ -225,6 +225,30 @@ void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
     }
 }
 
+void rv_pipeline_ask(struct rv_pipeline *pipeline, const struct rv_event *event,
+                     struct rv_outcome *ret_outcome)
+{
+    const struct rv_process *process =
+        rv_features_process(pipeline->features, rv_event_process(event));
+    struct rv_pipeline_counts before = pipeline->counts;
+
+    *ret_outcome = (struct rv_outcome){
+        .event = event,
+        .process = process,
+        .action = rv_host_action(event),
+        .decision.effect = RV_EFFECT_ALLOW,
+    };
+    if (process) {
+        ret_outcome->program = rv_text(process->program->path, process->program->path_len);
+        score(pipeline, process, ret_outcome);
+    }
+    if (ret_outcome->action) {
+        rv_host_principal(&pipeline->host, pipeline->names, process, event);
+        decide(pipeline, event, ret_outcome);
+    }
+    pipeline->counts = before;
+}
+
 void rv_pipeline_explain(const struct rv_pipeline *pipeline, struct rv_outcome *outcome)
 {
     uint32_t risk = outcome->verdict.risk;
@@ -268,6 +292,11 @@ int rv_pipeline_load(struct rv_pipeline *pipeline, struct rv_span bytes, const c
     }
     r = rv_features_load(pipeline->features, features, reterr);
     return r < 0 ? r : rv_models_load(pipeline->models, models, reterr);
+}
+
+const struct rv_features *rv_pipeline_features(const struct rv_pipeline *pipeline)
+{
+    return pipeline->features;
 }
 
 void rv_pipeline_counts(const struct rv_pipeline *pipeline, struct rv_pipeline_counts *ret_counts)

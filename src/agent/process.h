@@ -20,6 +20,7 @@ enum {
     RV_JUDGE_FD_RING,
     RV_JUDGE_FD_URGENT,
     RV_JUDGE_FD_COUNTERS,
+    RV_JUDGE_FD_ASK, /* questions of openers that wait */
     RV_JUDGE_FD_END_,
 };
 

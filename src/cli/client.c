@@ -134,3 +134,31 @@ int rv_client_next(struct rv_client *client, json_t **ret_line, const char **ret
         *ret_text = line;
     return rv_json_parse(rv_span_str(line), ret_line, NULL) < 0 ? -EBADMSG : 0;
 }
+
+int rv_client_ask(const char *path, json_t *request, json_t **ret_answer, char **ret_text)
+{
+    RV_AUTO(rv_client_free) struct rv_client *client = NULL;
+    RV_AUTO(rv_json_freep) json_t *owned = request;
+    RV_AUTO(rv_json_freep) json_t *answer = NULL;
+    const char *text = NULL, *error;
+    int r = request ? rv_client_open(&client, path, request) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    r = rv_client_next(client, &answer, &text);
+    if (r < 0) {
+        fprintf(stderr, "%s\n",
+                r == -ETIMEDOUT ? "the agent does not answer; 'reeve status' may say more"
+                                : "the agent ended before it answered");
+        return r;
+    }
+    error = json_string_value(json_object_get(answer, "error"));
+    if (error) {
+        fprintf(stderr, "%s\n", error);
+        return -EREMOTEIO;
+    }
+    if (ret_text && !(*ret_text = strdup(text)))
+        return -ENOMEM;
+    *ret_answer = RV_TAKE(answer);
+    return 0;
+}

@@ -30,3 +30,13 @@ bool rv_client_pending(const struct rv_client *client);
  */
 RV_MUST_CHECK int rv_client_next(struct rv_client *client, json_t **ret_line,
                                  const char **ret_text);
+
+/**
+ * One request, one answer.
+ * @param request  taken over; NULL: there was no memory for it.
+ * @param ret_text the answer as it came, to print with --json; free() it; may be NULL.
+ * @return 0; -errno after saying on standard error what is wrong, the agent's own refusal
+ *         (-EREMOTEIO) included.
+ */
+RV_MUST_CHECK int rv_client_ask(const char *path, json_t *request, json_t **ret_answer,
+                                char **ret_text);

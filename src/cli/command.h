@@ -32,6 +32,10 @@ struct rv_command {
     COMMAND(audit, witness, "[DIR] --policy FILE", "have a log cosigned, or cosign others")        \
     COMMAND(decisions, label, "INDEX benign|malicious [--note TEXT]", "judge a decision")           \
     COMMAND(decisions, labels, "[-o FILE]", "write what people judged, for training")              \
+    COMMAND(hold, approve, "ID [--note TEXT]", "let one held action pass, once")                   \
+    COMMAND(hold, deny, "ID [--note TEXT]", "do not let a held action pass")                       \
+    COMMAND(hold, list, "[--all] [--json]", "what waits for a person")                             \
+    COMMAND(hold, show, "ID [--json]", "one held action, whole")                                   \
     COMMAND(model, bench, "MODEL [--rows FILE]", "measure what a model costs here")                \
     COMMAND(model, card, "MODEL [--json | --html FILE]", "print or draw a model's card")            \
     COMMAND(model, compare, "A B [--rows FILE]", "score the same rows with two models")            \
@@ -49,6 +53,7 @@ struct rv_command {
     COMMAND(policy, conformance, "DIR", "judge this engine by an unpacked Cedar corpus")           \
     COMMAND(policy, diff, "A B [--recording FILE]", "what two bundles decide differently")           \
     COMMAND(policy, format, "FILE... [--check]", "put policies on tidy lines")                     \
+    COMMAND(policy, simulate, "[--since SPAN]", "what would have been stopped, and who hurt")      \
     COMMAND(policy, test, "DIR...", "decide the cases that are kept beside policies")              \
     COMMAND(policy, translate, "FILE", "human syntax to JSON form, or back")                       \
     COMMAND(policy, explain, "FILE|DIR... [--json]", "where each policy is enforced, and why")     \
@@ -56,6 +61,10 @@ struct rv_command {
     ALONE(status, "[--json]", "is the agent well, what has it seen, what was lost")                \
     ALONE(decisions, "[INDEX] [OPTION...]", "what went to the log, and why")                       \
     ALONE(doctor, "[--json]", "what this host lets Reeve see, tried")                              \
+    ALONE(mode, "[POLICY STAGE]", "how far each policy goes: observe, shadow, enforce")            \
+    ALONE(undo, "N|all", "take back what was done")                                                \
+    ALONE(stop, "", "emergency stop: nothing is refused, what stands is undone")                   \
+    ALONE(resume, "", "end the emergency stop")                                                    \
     ALONE(record, "-o FILE [-- COMMAND...]", "record events of a command or of the machine")       \
     ALONE(replay, "FILE... [OPTION...]", "run recorded events through the judge")                  \
     ALONE(version, "", "print the version")

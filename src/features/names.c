@@ -237,8 +237,10 @@ uint32_t rv_workload_intern(struct rv_features *features, struct rv_span path, u
         if (features->workloads[index].hash != hash)
             continue;
         features->workloads[index].touched = 1;
-        if (cgroup_id != 0)
-            features->workloads[index].pub.cgroup_id = cgroup_id; /* the name may be reused */
+        if (cgroup_id != 0 && features->workloads[index].pub.cgroup_id != cgroup_id) {
+            features->workloads[index].pub.cgroup_id = cgroup_id; /* the name is used again */
+            features->counters.workloads_met++;
+        }
         return index;
     }
     if (features->workload_free == 0 &&
@@ -259,5 +261,20 @@ uint32_t rv_workload_intern(struct rv_features *features, struct rv_span path, u
     slot->next = *bucket;
     *bucket = index;
     features->counters.workloads++;
+    features->counters.workloads_met++;
     return index;
+}
+
+size_t rv_features_cgroups(const struct rv_features *features, const char *name, uint64_t *ids,
+                           size_t max)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 1; i < features->workload_unused && count < max; i++) {
+        const struct rv_workload *workload = &features->workloads[i].pub;
+
+        if (workload->path && workload->cgroup_id != 0 && rv_streq(workload->name, name))
+            ids[count++] = workload->cgroup_id;
+    }
+    return count;
 }

@@ -3,8 +3,8 @@
 #include <bpf/btf.h>
 #include <stdio.h>
 
+#include "base/cgroup.h"
 #include "base/fd.h"
-#include "cgroup.h"
 #include "state.h"
 
 struct probing {
@@ -113,7 +113,7 @@ int rv_sensors_probe(void (*put)(void *context, const struct rv_sensors_probe *p
         libbpf_set_print(print);
         return r < 0 ? r : -EOPNOTSUPP;
     }
-    if (rv_sensors_cgroup_root(NULL, &probing.cgroup_fd) < 0)
+    if (rv_cgroup_open(NULL, &probing.cgroup_fd) < 0)
         probing.cgroup_fd = -1;
     for (size_t i = 0; i < rv_bpf_program_count; i++) {
         probe_program(&probing, i, &probe);

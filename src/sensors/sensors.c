@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "cgroup.h"
 #include "state.h"
 
 #define RING_BYTES_DEFAULT   ((size_t)8 * 1024 * 1024)
@@ -260,7 +260,7 @@ int rv_sensors_open(struct rv_sensors **ret_sensors, const struct rv_sensors_opt
     libbpf_set_print(print);
     if (r < 0)
         return r;
-    r = rv_sensors_cgroup_root(options->cgroup_root, &sensors->cgroup_fd);
+    r = rv_cgroup_open(options->cgroup_root, &sensors->cgroup_fd);
     if (r < 0)
         sensors->missing |= RV_SENSOR_BIT(RV_SENSOR_NET) & sensors->wanted;
     *ret_sensors = RV_TAKE(sensors);

@@ -6,6 +6,7 @@
  */
 #include "test.h"
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"

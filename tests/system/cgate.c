@@ -7,6 +7,7 @@
  */
 #include "test.h"
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "enforce/act.h"

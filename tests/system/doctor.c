@@ -6,6 +6,7 @@
  */
 #include "test.h"
 
+#include "base/cgroup.h"
 #include "enforce/cgate.h"
 #include "enforce/fan.h"
 #include "enforce/lsm.h"

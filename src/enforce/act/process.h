@@ -28,11 +28,5 @@ RV_MUST_CHECK int rv_process_stat(pid_t pid, pid_t tid, pid_t *ret_parent, char 
                                   uint64_t *ret_start_ticks);
 uint64_t rv_ticks_to_ns(uint64_t ticks);
 
-/**
- * A pidfd of exactly this process: the start time is compared after the pidfd was opened, so the
- * pid cannot become another's in between. /proc counts in ticks: the key is cut to them.
- * @return the descriptor; -ESRCH; another -errno.
- */
-RV_MUST_CHECK int rv_process_open(struct rv_process_key key);
 /** @return 0; -ESRCH; another -errno. */
 RV_MUST_CHECK int rv_process_signal(struct rv_process_key key, int number);

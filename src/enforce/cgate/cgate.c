@@ -33,27 +33,6 @@ static uint64_t now_boot_ns(void)
 
 /* ---- Open ---- */
 
-int rv_cgroup_root(char *ret_path, size_t size)
-{
-    RV_AUTO(rv_freep) char *text = NULL;
-    char *rest, *line;
-    size_t len;
-
-    if (rv_read_file(AT_FDCWD, "/proc/self/mountinfo", (size_t)16 << 20, &text, &len) < 0)
-        return -ENOENT;
-    rest = text;
-    while ((line = strsep(&rest, "\n"))) {
-        char root[8], path[256];
-
-        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*d %*d %*s %7s %255s", root, path) == 2 &&
-            rv_streq(root, "/") && strlen(path) < size) {
-            memcpy(ret_path, path, strlen(path) + 1);
-            return 0;
-        }
-    }
-    return -ENOENT;
-}
-
 /** The number that this kernel has for an attach type; -1: none. */
 static int attach_type(const struct btf *btf, const char *name)
 {

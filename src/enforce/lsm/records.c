@@ -66,6 +66,11 @@ static int sweep_floods(struct rv_lsm *lsm, uint64_t now)
     return told;
 }
 
+int rv_lsm_fd(const struct rv_lsm *lsm)
+{
+    return ring_buffer__epoll_fd(lsm->ring);
+}
+
 int rv_lsm_drain(struct rv_lsm *lsm,
                  int (*put)(void *context, const struct rv_refusal_record *record), void *context)
 {

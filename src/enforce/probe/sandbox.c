@@ -2,6 +2,7 @@
 #include "probe/sandbox.h"
 
 #include "act/cgroup.h"
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "enforce/cgate.h"
 #include "probe/attempts.h"

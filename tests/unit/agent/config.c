@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "agent/stage.h"
 #include "config.h"
 
 #include <unistd.h>
@@ -13,7 +14,7 @@ static void defaults_are_read_back_from_their_dump(void **state)
     struct rv_config_error error;
 
     rv_assert_ok(rv_agent_config_load(&config, "/dev/null", NULL, 0));
-    assert_int_equal(config.mode, RV_MODE_OBSERVE);
+    assert_int_equal(config.mode, RV_STAGE_OBSERVE);
     rv_config_dump(rv_agent_config_keys, &config, &dump);
     rv_assert_ok(rv_config_init(rv_agent_config_keys, &second));
     rv_assert_ok(rv_config_parse(rv_agent_config_keys, &second, rv_buf_span(&dump), &error));
@@ -29,7 +30,7 @@ static void settings_go_over_the_file(void **state)
     struct rv_agent_config config;
 
     rv_assert_ok(rv_agent_config_load(&config, "/dev/null", sets, 2));
-    assert_int_equal(config.mode, RV_MODE_ENFORCE);
+    assert_int_equal(config.mode, RV_STAGE_ENFORCE);
     assert_int_equal(config.ring_kib, 128);
     rv_agent_config_done(&config);
 }

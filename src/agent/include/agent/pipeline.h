@@ -59,6 +59,13 @@ void rv_pipeline_free(struct rv_pipeline **pipeline);
 void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
                      struct rv_outcome *ret_outcome);
 
+/**
+ * Decide about something that has not happened yet: an event with RV_EVENT_F_INLINE. Nothing is
+ * taken in, counted or learnt; if it happens, its event comes by rv_pipeline_put().
+ */
+void rv_pipeline_ask(struct rv_pipeline *pipeline, const struct rv_event *event,
+                     struct rv_outcome *ret_outcome);
+
 /** Fill in the attributions of an outcome that was scored; done already when it matters. */
 void rv_pipeline_explain(const struct rv_pipeline *pipeline, struct rv_outcome *outcome);
 
@@ -77,6 +84,9 @@ void rv_pipeline_save(const struct rv_pipeline *pipeline, struct rv_buf *buf);
  */
 RV_MUST_CHECK int rv_pipeline_load(struct rv_pipeline *pipeline, struct rv_span bytes,
                                    const char **reterr);
+
+/** The process table, to look things up in; borrowed. */
+const struct rv_features *rv_pipeline_features(const struct rv_pipeline *pipeline);
 
 struct rv_pipeline_counts {
     uint64_t events, decided, denied, mattered, repeated;

@@ -108,3 +108,9 @@ RV_MUST_CHECK int rv_act_snapshot(struct rv_process_key process, struct rv_buf *
 RV_MUST_CHECK int rv_process_key_of(pid_t pid, struct rv_process_key *ret_key);
 /** The parent of a live process. @return 0; -ESRCH. */
 RV_MUST_CHECK int rv_process_parent_of(pid_t pid, pid_t *ret_parent);
+/**
+ * A pidfd of exactly this process: the start time is compared after the pidfd was opened, so the
+ * pid cannot become another's in between. /proc counts in ticks: the key is cut to them.
+ * @return the descriptor; -ESRCH; another -errno.
+ */
+RV_MUST_CHECK int rv_process_open(struct rv_process_key key);

@@ -37,9 +37,6 @@ struct rv_cgate;
 RV_MUST_CHECK int rv_cgate_open(struct rv_cgate **ret_cgate, const char *cgroup);
 void rv_cgate_close(struct rv_cgate **cgate);
 
-/** The root of cgroup v2 here, "/sys/fs/cgroup" or another. @return 0; -ENOENT: not mounted. */
-RV_MUST_CHECK int rv_cgroup_root(char *ret_path, size_t size);
-
 /** Readable when records wait: then rv_cgate_drain(). Borrowed. */
 int rv_cgate_fd(const struct rv_cgate *cgate);
 

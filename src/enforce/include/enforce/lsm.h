@@ -82,6 +82,8 @@ RV_MUST_CHECK int rv_lsm_self_protect(struct rv_lsm *lsm, bool on);
 /** Of the rule at `index` of the set in place. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_rule_counts(const struct rv_lsm *lsm, size_t index,
                                      struct rv_rule_counts *ret_counts);
+/** Readable when records wait: then rv_lsm_drain(). Borrowed. */
+int rv_lsm_fd(const struct rv_lsm *lsm);
 /** Decisions whose record found no room. */
 uint64_t rv_lsm_lost(const struct rv_lsm *lsm);
 

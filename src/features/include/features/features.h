@@ -132,6 +132,10 @@ const struct rv_process *rv_features_next(const struct rv_features *features,
 /** The process is not there any more, though its exit was never seen (loss): as its exit. */
 void rv_features_gone(struct rv_features *features, const struct rv_process *process);
 
+/** The cgroup v2 ids of the workloads of this name, at most `max`. @return how many. */
+size_t rv_features_cgroups(const struct rv_features *features, const char *name, uint64_t *ids,
+                           size_t max);
+
 /** The nearest of the process and its ancestors whose program has this path, or NULL. */
 const struct rv_process *rv_process_within_program(const struct rv_process *process,
                                                    struct rv_span path);
@@ -169,6 +173,7 @@ struct rv_features_counters {
     uint64_t events;
     uint64_t assumed; /* processes first met in the middle of their life */
     uint64_t processes_forgotten, programs_forgotten, workloads_forgotten, edges_forgotten;
+    uint64_t workloads_met; /* how often a workload was new, or had another cgroup than before */
     uint64_t learnt, withheld; /* edges that became normal; edges dropped because of a taint */
     uint32_t processes, live, programs, workloads, edges; /* now */
 };

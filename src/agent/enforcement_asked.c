@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions of openers that wait: what the policy says before the fact, and how long that is good
+ * for. */
+#include "enforcement_private.h"
+
+static void put_text(struct rv_event_builder *builder, struct rv_event_str *field, const char *text,
+                     size_t room)
+{
+    rv_event_put_str(builder, field, rv_span(text, strnlen(text, room)), RV_EVENT_PATH_MAX);
+}
+
+/** The question as the event that would follow. */
+static const struct rv_event *to_event(struct rv_event_builder *builder,
+                                       const struct rv_fan_question *question)
+{
+    struct rv_event *event;
+
+    if (question->action == RV_DO_EXEC) {
+        struct rv_event_process_exec *exec =
+            (void *)(event = rv_event_begin(builder, RV_EVENT_PROCESS_EXEC));
+
+        exec->inode = question->inode;
+        exec->dev = question->dev;
+        exec->ctime_ns = (uint64_t)question->ctime_ns;
+        exec->euid = question->euid;
+        put_text(builder, &exec->path, question->path, sizeof(question->path));
+    } else {
+        struct rv_event_file_open *open =
+            (void *)(event = rv_event_begin(builder, RV_EVENT_FILE_OPEN));
+
+        open->inode = question->inode;
+        open->dev = question->dev;
+        open->access = (question->action & RV_DO_READ ? RV_ACCESS_READ : 0) |
+                       (question->action & RV_DO_WRITE ? RV_ACCESS_WRITE : 0);
+        put_text(builder, &open->path, question->path, sizeof(question->path));
+    }
+    event->flags = RV_EVENT_F_INLINE;
+    event->weight = 1;
+    event->time_boot_ns = question->time_boot_ns;
+    event->start_boot_ns = question->start_boot_ns;
+    event->cgroup_id = question->cgroup_id;
+    event->tgid = question->tgid;
+    event->tid = question->tid;
+    event->uid = question->uid;
+    event->gid = question->gid;
+    memcpy(event->comm, question->comm, sizeof(event->comm));
+    return rv_event_end(builder);
+}
+
+/** Whether an enforced policy that refuses is among the reasons; shadows are counted. */
+static bool refuses(struct rv_enforcement *enforcement, const struct rv_outcome *outcome)
+{
+    const char *workload = outcome->process ? outcome->process->workload->name : NULL;
+    bool refused = false;
+
+    for (uint32_t i = 0; i < outcome->decision.reason_count; i++) {
+        uint32_t policy = enforcement->policy_of[outcome->decision.reasons[i]];
+        enum rv_stage stage;
+
+        if (policy >= enforcement->rules->policy_count ||
+            enforcement->rules->policies[policy].response == RV_RESPOND_ALERT)
+            continue;
+        stage =
+            rv_stage_of(&enforcement->stages, enforcement->rules->policies[policy].name, workload);
+        refused |= stage == RV_STAGE_ENFORCE;
+        enforcement->counts[policy].denied += stage == RV_STAGE_ENFORCE;
+        enforcement->counts[policy].would_deny += stage == RV_STAGE_SHADOW;
+    }
+    return refused;
+}
+
+static unsigned good_for(const struct rv_enforcement *enforcement, const char *action, bool refused)
+{
+    const struct rv_bundle *bundle = enforcement->options.bundle;
+
+    switch (rv_rules_stability(&bundle->set, bundle->entities, action)) {
+    case RV_STABLE_BY_FILE:
+        return refused ? RV_FAN_CACHE : RV_FAN_CACHE | RV_FAN_SETTLE;
+    case RV_STABLE_BY_PROGRAM:
+        return RV_FAN_CACHE;
+    case RV_STABLE_NOT:
+        break;
+    }
+    return 0;
+}
+
+void rv_enforcement_question(struct rv_enforcement *enforcement,
+                             const struct rv_fan_question *question,
+                             struct rv_channel_answer *ret_answer)
+{
+    RV_AUTO(rv_freep) struct rv_event_builder *builder = malloc(sizeof(*builder));
+    struct rv_outcome outcome = { 0 };
+    bool refused = true; /* without memory nothing can be told */
+
+    if (builder && enforcement->rules) {
+        rv_pipeline_ask(enforcement->options.pipeline, to_event(builder, question), &outcome);
+        refused = outcome.action && outcome.decision.effect == RV_EFFECT_DENY &&
+                  refuses(enforcement, &outcome);
+    }
+    *ret_answer = (struct rv_channel_answer){
+        .id = question->id,
+        .verdict = refused ? RV_FAN_DENY : RV_FAN_ALLOW,
+        .flags = outcome.action ? good_for(enforcement, outcome.action, refused) : 0,
+    };
+}

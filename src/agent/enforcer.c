@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer.h"
+
+#include "base/cgroup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "provider.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define PROTECTED_MAX 64
+#define SNAPSHOT_MAX  ((size_t)512 * 1024)
+
+/** A mechanism of provider.h, opened. */
+struct open_provider {
+    const struct rv_provider *does;
+    void *handle; /* NULL: not open */
+    bool broken;  /* it does not work here; said once */
+    uint64_t carried;
+};
+
+struct rv_enforcer {
+    struct rv_enforcer_options options;
+    struct rv_actor *actor;
+    struct open_provider providers[RV_MECHANISMS_];
+    size_t provider_count;
+    int ask_fd;
+
+    struct rv_channel_rules coming; /* the set that is being received */
+    uint32_t received;
+    struct rv_rule *rules; /* RV_RULES_MAX of them, in the order received */
+    struct rv_channel_enforcing state;
+
+    struct rv_process_key own[PROTECTED_MAX]; /* processes of ours, the oldest go */
+    uint32_t own_count;
+};
+
+/* ---- Providers ---- */
+
+static const char *const protected_programs[] = {
+    "/usr/sbin/sshd",
+    "/usr/lib/systemd/systemd",
+    "/usr/bin/dbus-daemon",
+    "/usr/bin/containerd",
+    "/usr/bin/dockerd",
+    "/usr/bin/containerd-shim-runc-v2",
+    "/usr/bin/podman",
+    "/usr/bin/conmon",
+    "/usr/lib/systemd/systemd-logind",
+    "/usr/lib/systemd/systemd-journald",
+};
+
+static void protect_one(const struct open_provider *provider, struct rv_process_key key,
+                        bool guarded)
+{
+    int r = provider->does->protect ? provider->does->protect(provider->handle, key, guarded) : 0;
+
+    if (r < 0 && r != -ESRCH && guarded)
+        rv_warning("our process %" PRIu32 " could not be protected from %s: %s", key.tgid,
+                   rv_mechanism_name(provider->does->mechanism), strerror(-r));
+    else if (r < 0)
+        rv_debug("process %" PRIu32 " could not be protected: %s", key.tgid, strerror(-r));
+}
+
+/** pid 1 and those above us, the session that started us included: never refused anything. */
+static void protect_above(const struct open_provider *provider)
+{
+    struct rv_process_key key;
+    pid_t pid = getppid();
+
+    if (rv_process_key_of(1, &key) == 0)
+        protect_one(provider, key, false);
+    for (int depth = 0; pid > 1 && depth < 64; depth++) {
+        if (rv_process_key_of(pid, &key) < 0 || rv_process_parent_of(pid, &pid) < 0)
+            return;
+        protect_one(provider, key, false);
+    }
+}
+
+static bool is_protected_program(const char *path)
+{
+    for (size_t i = 0; i < RV_COUNT(protected_programs); i++) {
+        if (rv_streq(protected_programs[i], path))
+            return true;
+    }
+    return false;
+}
+
+/** Processes that run a program which a host needs to be reached and mended. */
+static void protect_running(const struct open_provider *provider)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+
+    while (proc && (entry = readdir(proc))) {
+        char link[64], path[PATH_MAX];
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        struct rv_process_key key;
+        ssize_t len;
+
+        if (pid <= 1)
+            continue;
+        (void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+        len = readlink(link, path, sizeof(path) - 1);
+        if (len <= 0)
+            continue;
+        path[len] = '\0';
+        if (is_protected_program(path) && rv_process_key_of(pid, &key) == 0)
+            protect_one(provider, key, false);
+    }
+    if (proc)
+        (void)closedir(proc);
+}
+
+static void open_provider(struct rv_enforcer *enforcer, struct open_provider *provider)
+{
+    struct rv_provider_options options = { enforcer->options.config };
+    int r = provider->does->open(&provider->handle, &options);
+
+    if (r < 0) {
+        provider->handle = NULL;
+        provider->broken = true;
+        rv_notice("%s does not work here (%s); 'reeve doctor' says more",
+                  rv_mechanism_name(provider->does->mechanism), strerror(-r));
+        return;
+    }
+    for (uint32_t i = 0; i < rv_min_u64(enforcer->own_count, PROTECTED_MAX); i++)
+        protect_one(provider, enforcer->own[i], true);
+    protect_above(provider);
+    protect_running(provider);
+    if (provider->does->ask_through)
+        provider->does->ask_through(provider->handle, enforcer->ask_fd);
+    if (enforcer->state.stopped)
+        (void)provider->does->observe(provider->handle, true);
+}
+
+static void open_providers(struct rv_enforcer *enforcer)
+{
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        struct open_provider *provider = &enforcer->providers[i];
+
+        if (!provider->handle && !provider->broken)
+            open_provider(enforcer, provider);
+    }
+}
+
+/* ---- What the judge is told ---- */
+
+static void tell_state(struct rv_enforcer *enforcer)
+{
+    struct rv_channel_enforcing *state = &enforcer->state;
+
+    state->mechanisms = state->offered = 1U << RV_BY_AFTER;
+    state->disarmed = 0;
+    state->lost = 0;
+    memset(state->carried, 0, sizeof(state->carried));
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (!provider->broken)
+            state->offered |= 1U << provider->does->mechanism;
+        if (!provider->handle)
+            continue;
+        state->mechanisms |= 1U << provider->does->mechanism;
+        state->carried[provider->does->mechanism] = provider->carried;
+        if (provider->does->disarmed)
+            state->disarmed |= provider->does->disarmed(provider->handle);
+        if (provider->does->lost)
+            state->lost += provider->does->lost(provider->handle);
+    }
+    state->standing = rv_actor_standing(enforcer->actor);
+    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ENFORCING,
+                           rv_span(state, sizeof(*state)));
+}
+
+static int tell_record(void *context, const struct rv_refusal_record *record)
+{
+    const struct rv_enforcer *enforcer = context;
+
+    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_REFUSAL,
+                           rv_span(record, sizeof(*record)));
+    return 0;
+}
+
+/* ---- Sets of rules ---- */
+
+/** Each provider takes the whole set; one that cannot keeps its old one, and the judge is told. */
+static void put_in_place(struct rv_enforcer *enforcer)
+{
+    struct rv_channel_enforcing *state = &enforcer->state;
+    uint32_t count = state->boot_guarded ? 0 : enforcer->coming.count;
+
+    state->error = 0;
+    if (count > 0)
+        open_providers(enforcer);
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        struct open_provider *provider = &enforcer->providers[i];
+        size_t at = 0;
+        int r;
+
+        if (!provider->handle)
+            continue;
+        r = provider->does->swap(provider->handle, enforcer->rules, count,
+                                 &enforcer->coming.settings, &provider->carried, &at);
+        if (r < 0) {
+            state->error = r;
+            state->error_rule = (uint32_t)at;
+            state->error_mechanism = provider->does->mechanism;
+            rv_error("%s does not take the new rules (rule %zu: %s); its old ones stand",
+                     rv_mechanism_name(provider->does->mechanism), at, strerror(-r));
+        }
+    }
+    state->digest = enforcer->coming.settings.digest;
+    state->rules = count;
+    tell_state(enforcer);
+}
+
+int rv_enforcer_rules(struct rv_enforcer *enforcer, const struct rv_channel_rules *rules)
+{
+    if (rules->count > RV_RULES_MAX)
+        return -EBADMSG;
+    enforcer->coming = *rules;
+    enforcer->received = 0;
+    if (rules->count == 0)
+        put_in_place(enforcer);
+    return 0;
+}
+
+int rv_enforcer_rule(struct rv_enforcer *enforcer, const struct rv_rule *rule)
+{
+    if (enforcer->received >= enforcer->coming.count || rv_rule_check(rule))
+        return -EBADMSG;
+    enforcer->rules[enforcer->received++] = *rule;
+    if (enforcer->received == enforcer->coming.count)
+        put_in_place(enforcer);
+    return 0;
+}
+
+/** Names change meaning as files are replaced: the set in place is resolved anew. */
+static void refresh(struct rv_enforcer *enforcer)
+{
+    bool stale = false;
+
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        stale |=
+            provider->handle && provider->does->stale && provider->does->stale(provider->handle);
+    }
+    if (stale && enforcer->received == enforcer->coming.count)
+        put_in_place(enforcer);
+}
+
+int rv_enforcer_health(struct rv_enforcer *enforcer)
+{
+    refresh(enforcer);
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->renew(provider->handle, RV_LEASE_MS) < 0)
+            rv_debug("a lease could not be renewed");
+    }
+    return 0;
+}
+
+int rv_enforcer_grant(struct rv_enforcer *enforcer, const struct rv_grant *grant)
+{
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+        int r = provider->handle && provider->does->grant
+                    ? provider->does->grant(provider->handle, grant)
+                    : 0;
+
+        if (r < 0)
+            rv_warning("%s could not take an approval: %s",
+                       rv_mechanism_name(provider->does->mechanism), strerror(-r));
+    }
+    return 0;
+}
+
+int rv_enforcer_risk(struct rv_enforcer *enforcer, const struct rv_channel_risk *risk)
+{
+    if (risk->risk > 1000)
+        return -EBADMSG;
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->risk)
+            (void)provider->does->risk(provider->handle, risk->process, risk->risk);
+    }
+    return 0;
+}
+
+/* ---- Actions ---- */
+
+/** The path of a cgroup by its id. @return false: it is gone, or the kernel has no such handles. */
+static bool cgroup_path(uint64_t id, char path[PATH_MAX])
+{
+    struct {
+        struct file_handle head;
+        uint64_t id;
+    } handle = { { sizeof(uint64_t), 0xfe /* FILEID_KERNFS */ }, id };
+    RV_AUTO(rv_closep) int root = -1;
+    RV_AUTO(rv_closep) int fd = -1;
+    char link[32];
+    ssize_t len;
+
+    if (rv_cgroup_open(NULL, &root) < 0)
+        return false;
+    fd = open_by_handle_at(root, &handle.head, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, PATH_MAX - 1);
+    if (len <= 0)
+        return false;
+    path[len] = '\0';
+    return true;
+}
+
+static void send_snapshot(struct rv_enforcer *enforcer, const struct rv_channel_act *act)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf json = { .len_max = SNAPSHOT_MAX };
+    union {
+        struct rv_channel_snapshot head;
+        uint8_t bytes[RV_CHANNEL_PAYLOAD_MAX];
+    } *packet = malloc(sizeof(*packet));
+    const size_t room = sizeof(*packet) - sizeof(packet->head);
+
+    if (!packet || rv_act_snapshot(act->process, &json) < 0 || json.failed) {
+        free(packet);
+        return; /* it is gone, and so is what could be said of it */
+    }
+    for (size_t at = 0; at < json.len; at += room) {
+        size_t len = rv_min_u64(room, json.len - at);
+
+        packet->head = (struct rv_channel_snapshot){ act->request, at + len == json.len, 0 };
+        memcpy(packet->bytes + sizeof(packet->head), json.data + at, len);
+        enforcer->options.tell(enforcer->options.context, RV_CHANNEL_SNAPSHOT,
+                               rv_span(packet, sizeof(packet->head) + len));
+    }
+    free(packet);
+}
+
+int rv_enforcer_act(struct rv_enforcer *enforcer, const struct rv_channel_act *act)
+{
+    RV_AUTO(rv_freep) char *path = act->cgroup_id ? malloc(PATH_MAX) : NULL;
+    struct rv_channel_acted acted = { .request = act->request };
+    struct rv_act_request request = { .action = (enum rv_action)act->action,
+                                      .process = act->process };
+    enum rv_act_outcome outcome = RV_ACT_REFUSED;
+
+    if (act->action <= RV_ACT_NONE || act->action >= RV_ACT_COUNT_ || act->snapshot > 1)
+        return -EBADMSG;
+    if (act->cgroup_id && (!path || !cgroup_path(act->cgroup_id, path)))
+        acted.error = -ENOENT;
+    else
+        request.cgroup = path;
+    if (enforcer->state.stopped || enforcer->state.boot_guarded)
+        acted.error = -ECANCELED;
+    if (acted.error == 0 && act->snapshot)
+        send_snapshot(enforcer, act);
+    if (acted.error == 0)
+        acted.error = rv_act(enforcer->actor, &request, &outcome, &acted.number);
+    acted.outcome = outcome;
+    (void)snprintf(acted.how, sizeof(acted.how), "%s", rv_act_how(enforcer->actor));
+    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ACTED,
+                           rv_span(&acted, sizeof(acted)));
+    return 0;
+}
+
+int rv_enforcer_undo(struct rv_enforcer *enforcer, const struct rv_channel_undo *undo)
+{
+    struct rv_channel_acted acted = { .request = undo->request, .outcome = RV_ACT_DONE };
+    int r = undo->number ? rv_act_undo(enforcer->actor, undo->number)
+                         : rv_act_undo_all(enforcer->actor);
+
+    acted.error = r < 0 ? r : 0;
+    acted.number = undo->number ? undo->number : (uint32_t)(r > 0 ? r : 0);
+    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ACTED,
+                           rv_span(&acted, sizeof(acted)));
+    tell_state(enforcer);
+    return 0;
+}
+
+/* ---- The stop ---- */
+
+void rv_enforcer_stop(struct rv_enforcer *enforcer, bool stop)
+{
+    int undone = 0;
+
+    if (enforcer->state.stopped == stop)
+        return;
+    enforcer->state.stopped = stop;
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+        int r = provider->handle ? provider->does->observe(provider->handle, stop) : 0;
+
+        if (r < 0)
+            rv_error("%s could not be %s: %s", rv_mechanism_name(provider->does->mechanism),
+                     stop ? "stopped" : "started again", strerror(-r));
+    }
+    if (stop)
+        undone = rv_act_undo_all(enforcer->actor);
+    if (undone < 0)
+        rv_error("not all that stood could be undone: %s", strerror(-undone));
+    rv_notice(stop ? "emergency stop: nothing is refused, what stood is undone"
+                   : "the emergency stop is over: rules hold again");
+    tell_state(enforcer);
+}
+
+bool rv_enforcer_stopped(const struct rv_enforcer *enforcer)
+{
+    return enforcer->state.stopped;
+}
+
+bool rv_enforcer_armed(const struct rv_enforcer *enforcer)
+{
+    return enforcer->state.rules > 0 && !enforcer->state.stopped;
+}
+
+/* ---- The guard's loop ---- */
+
+void rv_enforcer_fds(const struct rv_enforcer *enforcer, int fds[RV_ENFORCER_FDS])
+{
+    for (size_t i = 0; i < RV_ENFORCER_FDS; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        fds[i] = i < enforcer->provider_count && provider->handle && provider->does->poll_fd
+                     ? provider->does->poll_fd(provider->handle)
+                     : -1;
+    }
+}
+
+void rv_enforcer_drain(struct rv_enforcer *enforcer)
+{
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->drain(provider->handle, tell_record, enforcer) < 0)
+            rv_debug("records of %s could not be read",
+                     rv_mechanism_name(provider->does->mechanism));
+    }
+}
+
+void rv_enforcer_protect(struct rv_enforcer *enforcer, pid_t pid)
+{
+    struct rv_process_key key;
+
+    if (rv_process_key_of(pid, &key) < 0)
+        return;
+    enforcer->own[enforcer->own_count++ % PROTECTED_MAX] = key;
+    if (pid != getpid() && rv_actor_protect_process(enforcer->actor, key) < 0)
+        rv_debug("process %d has ended before it could be protected", pid);
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        if (enforcer->providers[i].handle)
+            protect_one(&enforcer->providers[i], key, true);
+    }
+}
+
+void rv_enforcer_new_judge(struct rv_enforcer *enforcer, int ask_fd)
+{
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->ask_through)
+            provider->does->ask_through(provider->handle, ask_fd);
+    }
+    rv_closep(&enforcer->ask_fd);
+    enforcer->ask_fd = ask_fd;
+    enforcer->coming = (struct rv_channel_rules){ 0 };
+    enforcer->received = 0;
+}
+
+/* ---- Life ---- */
+
+static int open_actor(struct rv_enforcer *enforcer)
+{
+    const struct rv_agent_config *config = enforcer->options.config;
+    RV_AUTO(rv_freep) char *standing = NULL;
+    struct rv_act_options options = {
+        .budget_per_hour = (uint32_t)config->act_budget,
+        .clock = enforcer->options.clock,
+    };
+    int r;
+
+    if (asprintf(&standing, "%s/standing", config->runtime_dir) < 0) {
+        standing = NULL;
+        return -ENOMEM;
+    }
+    options.state_path = standing;
+    r = rv_actor_new(&enforcer->actor, &options);
+    for (size_t i = 0; r == 0 && i < config->protect.count; i++) {
+        r = rv_actor_protect(enforcer->actor, config->protect.items[i]);
+        if (r < 0)
+            rv_error("protect = %s: %s", config->protect.items[i], strerror(-r));
+    }
+    if (r == 0 && rv_actor_standing(enforcer->actor) > 0)
+        rv_notice("%u actions of a former agent stand; 'reeve undo all' takes them back",
+                  rv_actor_standing(enforcer->actor));
+    return r;
+}
+
+int rv_enforcer_new(struct rv_enforcer **ret_enforcer, const struct rv_enforcer_options *options)
+{
+    struct rv_enforcer *enforcer = calloc(1, sizeof(*enforcer));
+    int r;
+
+    if (!enforcer)
+        return -ENOMEM;
+    enforcer->options = *options;
+    enforcer->ask_fd = -1;
+    enforcer->state.boot_guarded = options->boot_guarded;
+    for (size_t i = 0; rv_providers[i]; i++)
+        enforcer->providers[enforcer->provider_count++].does = rv_providers[i];
+    enforcer->rules = calloc(RV_RULES_MAX, sizeof(*enforcer->rules));
+    r = enforcer->rules ? open_actor(enforcer) : -ENOMEM;
+    if (r < 0) {
+        rv_enforcer_free(&enforcer, RV_ENFORCER_LEAVE);
+        return r;
+    }
+    *ret_enforcer = enforcer;
+    return 0;
+}
+
+void rv_enforcer_free(struct rv_enforcer **enforcer, enum rv_enforcer_end end)
+{
+    if (!*enforcer)
+        return;
+    if ((*enforcer)->actor && end == RV_ENFORCER_UNDO && rv_act_undo_all((*enforcer)->actor) < 0)
+        rv_error("not all that stood could be undone");
+    for (size_t i = 0; i < (*enforcer)->provider_count; i++) {
+        if ((*enforcer)->providers[i].handle)
+            (*enforcer)->providers[i].does->close((*enforcer)->providers[i].handle);
+    }
+    rv_actor_free(&(*enforcer)->actor);
+    rv_closep(&(*enforcer)->ask_fd);
+    free((*enforcer)->rules);
+    free(*enforcer);
+    *enforcer = NULL;
+}

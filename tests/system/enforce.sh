@@ -1,0 +1,222 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Enforcement as a person meets it, on whatever this machine has: stages, refusals, holds, actions
+# after the fact, undo, the emergency stop, a judge that is silent or dead. All that is refused is
+# about the test's own cgroup, or files of its own file system.
+BUILD=$1
+SOURCE=$2
+
+# In a mount namespace of its own, so that what is marked is seen by nobody else.
+if [ -z "${REEVE_TEST_UNSHARED:-}" ] && [ "$(id -u)" -eq 0 ]; then
+    REEVE_TEST_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+. "$SOURCE/tests/system/lib.sh"
+
+[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+own_cgroup || skip_all "no writable cgroup v2 file system"
+command -v python3 >/dev/null || skip_all "needs python3"
+reeve=$BUILD/src/cli/reeve
+workload=$(basename "$cgroup")
+mount -t tmpfs -o mode=755 tmpfs "$work" || skip_all "no tmpfs can be mounted"
+mkdir "$work/policy" "$work/files"
+echo secret >"$work/files/secret"
+echo plain >"$work/files/plain"
+cp /bin/true "$work/files/forbidden"
+cp /bin/sleep "$work/files/sleeper"
+
+cp "$SOURCE/policies/baseline/host.cedarschema" "$SOURCE/policies/baseline/manifest.json" \
+    "$work/policy/"
+cat >"$work/policy/test.cedar" <<END
+@id("default")
+permit (principal, action, resource);
+@id("test.connect") @respond("deny")
+forbid (principal in Workload::"$workload", action == Action::"net.connect", resource)
+when { resource.port == 4450 };
+@id("test.held") @respond("hold")
+forbid (principal in Workload::"$workload", action == Action::"net.connect", resource)
+when { resource.port == 4451 };
+@id("test.read") @respond("deny")
+forbid (principal is Process, action == Action::"file.read",
+        resource == File::"$work/files/secret");
+@id("test.exec") @respond("deny")
+forbid (principal is Process, action == Action::"process.exec",
+        resource == Program::"$work/files/forbidden");
+@id("test.kill") @respond("kill")
+forbid (principal in Workload::"$workload", action == Action::"file.create",
+        resource == File::"$work/files/tripwire");
+@id("test.freeze") @respond("freeze")
+forbid (principal in Workload::"$workload", action == Action::"file.create",
+        resource == File::"$work/files/freezewire");
+@id("test.ask") @respond("hold")
+forbid (principal in Workload::"$workload", action == Action::"file.create",
+        resource == File::"$work/files/askwire");
+END
+
+# 0: it got through (to nobody: refused by the kernel's TCP); 13: it was refused with EPERM.
+cat >"$work/connect.py" <<'END'
+import errno, socket, sys
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=2)
+except PermissionError:
+    sys.exit(13)
+except OSError:
+    pass
+END
+connect() {
+    inside timeout 5 python3 "$work/connect.py" "$1"
+}
+connect_as_nobody() {
+    inside setpriv --reuid 65534 --regid 65534 --clear-groups timeout 5 python3 "$work/connect.py" "$1"
+}
+refused() { # COMMAND...
+    "$@"
+    [ $? -eq 13 ]
+}
+say() { # reeve sub-command with the agent's own socket
+    "$reeve" "$@" --socket "$work/run/control.sock"
+}
+log_has() { # PATTERN
+    "$reeve" audit tail "$work/state/log" -n 2000 2>/dev/null | grep -q "$1"
+}
+state_of() { # PID
+    sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null
+}
+frozen() { # PID
+    [ "$(state_of "$1")" = T ] || [ "$(state_of "$1")" = t ]
+}
+# A shell in the cgroup that makes a file and then waits; its pid is $tripped.
+trip() { # FILE
+    sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup" \
+        sh -c "sleep 0.2; echo x >$work/files/$1; sleep 30; :" &
+    tripped=$!
+}
+
+
+# ---- Observe ----
+before=$(our_programs)
+start_agent --set "policy=$work/policy" --set "inline.scope=$work/files/" --set hold.seconds=60
+ok $? "the agent starts in observe mode"
+connect 4450
+ok $? "in observe mode nothing is refused"
+[ "$(cat "$work/files/secret")" = secret ]
+ok $? "and every file can be read"
+
+# ---- Shadow ----
+say mode test.connect shadow >/dev/null
+connect 4450 && sleep 1 && connect 4450
+ok $? "in the shadow nothing is refused either"
+wait_for 10 sh -c "$reeve mode --json --socket $work/run/control.sock |
+    grep -q '\"policy\":\"test.connect\"[^}]*\"would_deny\":[1-9]'"
+ok $? "but it is counted"
+
+# ---- Enforce ----
+say mode test.connect enforce --policy "$work/policy" --recordings "$work/state/segments" \
+    >/dev/null 2>"$work/err"
+[ $? -eq 2 ] && grep -q 'without a recording' "$work/err"
+ok $? "a promotion without a simulation is refused"
+for policy in test.connect test.held test.read test.exec test.kill test.freeze test.ask; do
+    say mode "$policy" enforce --force >/dev/null || ok 1 "mode $policy enforce"
+done
+wait_for 10 refused connect 4450
+ok $? "a forbidden connection is refused"
+connect 4452
+ok $? "another port is not"
+python3 "$work/connect.py" 4450
+ok $? "and nobody outside the workload is refused"
+wait_for 5 log_has '"type":"refusal".*test.connect\|test.connect.*"type":"refusal"'
+ok $? "the refusal is in the log"
+! cat "$work/files/secret" 2>/dev/null
+ok $? "a forbidden file cannot be read"
+[ "$(cat "$work/files/plain")" = plain ]
+ok $? "its neighbour can"
+! "$work/files/forbidden" 2>/dev/null
+ok $? "a forbidden program does not start"
+
+# ---- Hold: refused, approved by another user, once ----
+wait_for 5 refused connect_as_nobody 4451
+ok $? "a held action is refused"
+wait_for 5 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.held"
+ok $? "and waits for a person"
+id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.held.*/\1/p' | head -1)
+say hold approve "${id:-0}" --note "the test may" >/dev/null && sleep 0.5
+ok $? "a person approves it"
+connect_as_nobody 4451
+ok $? "then it may be done"
+refused connect_as_nobody 4451
+ok $? "once"
+wait_for 5 log_has '"type":"hold.used"'
+ok $? "the log says that the approval was used"
+wait_for 5 refused connect 4451
+wait_for 5 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q 'test.held'"
+id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.held.*/\1/p' | head -1)
+say hold approve "${id:-0}" >/dev/null 2>"$work/err"
+[ $? -eq 2 ] && grep -q "his own user" "$work/err"
+ok $? "nobody approves what his own user does"
+
+# ---- After the fact ----
+trip tripwire
+wait_for 10 gone "$tripped"
+ok $? "what trips a wire is killed"
+wait_for 5 log_has '"type":"snapshot"'
+ok $? "after a snapshot that is in the log"
+trip freezewire
+wait_for 10 frozen "$tripped"
+ok $? "another wire freezes"
+wait_for 5 sh -c "[ \$($reeve audit tail $work/state/log -n 2000 2>/dev/null |
+    grep -c 'action.result') -ge 2 ]"
+number=$("$reeve" audit tail "$work/state/log" -n 2000 | grep action.result |
+    sed -n 's/.*"number":\([0-9]*\).*/\1/p' | tail -1)
+say undo "${number:-0}" >/dev/null
+wait_for 5 sh -c "! grep -q '^State:.*[Tt]' /proc/$tripped/status"
+ok $? "reeve undo $number thaws it"
+kill -KILL "$tripped" 2>/dev/null
+trip askwire
+wait_for 10 frozen "$tripped"
+ok $? "a held action that has happened leaves its process frozen"
+wait_for 5 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.ask"
+id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.ask.*/\1/p' | head -1)
+wait_for 5 say hold deny "${id:-0}"
+wait_for 5 gone "$tripped"
+ok $? "denying it ends the process"
+
+# ---- The emergency stop ----
+"$reeve" stop --runtime-dir "$work/run" >/dev/null
+wait_for 5 connect 4450
+ok $? "after reeve stop nothing is refused"
+cat "$work/files/secret" >/dev/null
+ok $? "and every file can be read"
+"$reeve" resume --runtime-dir "$work/run" >/dev/null
+wait_for 5 refused connect 4450
+ok $? "after reeve resume rules hold again"
+judge=$(pgrep -P "$agent_pid" | head -1)
+kill -STOP "$judge"
+kill -USR1 "$agent_pid"
+wait_for 5 connect 4450
+ok $? "SIGUSR1 stops it while the judge is hung"
+"$reeve" resume --runtime-dir "$work/run" >/dev/null
+
+# ---- A judge that is silent ----
+wait_for 12 connect 4450
+ok $? "rules lapse while the judge is silent"
+timeout 5 cat "$work/files/plain" >/dev/null
+ok $? "and openers do not wait for it"
+kill -CONT "$judge"
+wait_for 12 refused connect 4450
+ok $? "they hold again when it is back"
+kill -KILL "$judge"
+wait_for 20 status && wait_for 12 refused connect 4450
+ok $? "and after it died and was started again, as it was told before"
+
+# ---- The end ----
+stop_agent
+ok $? "the agent ends"
+connect 4450
+ok $? "nothing is refused any more"
+cat "$work/files/secret" >/dev/null && "$work/files/forbidden"
+ok $? "nothing is marked any more"
+wait_for 10 sh -c "[ \$(bpftool prog show 2>/dev/null | grep -c ' name rv_') -le $before ]"
+ok $? "no program of Reeve is left"
+"$reeve" audit verify "$work/state/log" --key "$work/state/log.key.pub" >"$work/verify" 2>&1
+ok $? "the log verifies"
+umount "$work"
+finish
