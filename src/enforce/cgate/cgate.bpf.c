@@ -121,7 +121,7 @@ static __always_inline void asker_of(const struct task_struct *task,
 }
 
 static __always_inline bool is_exempt(const struct task_struct *task,
-                                      const struct rv_cgate_program *program)
+                                      const struct rv_lsm_program *program)
 {
     struct rv_cgate_key key = { .id = program->inode, .dev = program->dev }, *then;
     struct rv_cgate_process id;
@@ -310,7 +310,7 @@ static __always_inline void remember(struct rv_cgate_control *c, const struct rv
 static __noinline int add_program(const struct file *file, __u64 kinds_wanted,
                                   struct rv_cgate_ran *add)
 {
-    struct rv_cgate_program program;
+    struct rv_lsm_program program;
     struct rv_cgate_key key = { 0 };
     __u32 *slot;
 

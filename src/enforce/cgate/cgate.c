@@ -252,17 +252,27 @@ static int put_value(int map, const void *key, const void *value)
     return errno == E2BIG ? -ENOSPC : -errno;
 }
 
+/** Inode and device of what a path leads to, as a key. @return 0 or -errno. */
+static int key_of(const char *path, struct rv_cgate_key *ret_key)
+{
+    RV_AUTO(rv_lsm_mounts_free) struct rv_lsm_mounts mounts = { 0 };
+    struct rv_lsm_program program;
+    int r = rv_lsm_mounts_read(&mounts);
+
+    if (r == 0)
+        r = rv_lsm_identify_link(&mounts, path, &program);
+    if (r == 0)
+        *ret_key = (struct rv_cgate_key){ .id = program.inode, .dev = program.dev };
+    return r;
+}
+
 int rv_cgate_know_program(struct rv_cgate *cgate, const char *path, uint32_t kind)
 {
-    struct rv_cgate_key key = { 0 };
-    __u64 inode;
-    __u32 dev;
-    int r = kind < RV_CGATE_KINDS ? rv_cgate_identity(path, &inode, &dev) : -EINVAL;
+    struct rv_cgate_key key;
+    int r = kind < RV_CGATE_KINDS ? key_of(path, &key) : -EINVAL;
 
     if (r < 0)
         return r;
-    key.id = inode;
-    key.dev = dev;
     cgate->new_programs = true;
     return put_value(cgate->maps.kinds, &key, &kind);
 }
@@ -303,35 +313,26 @@ int rv_cgate_set_risk(struct rv_cgate *cgate, int pidfd, uint32_t risk)
 int rv_cgate_protect(struct rv_cgate *cgate, int pidfd)
 {
     struct rv_cgate_process process;
-    struct rv_cgate_key program = { 0 };
+    struct rv_cgate_key program;
     char path[32];
-    __u64 inode;
-    __u32 dev;
     int r = process_of(pidfd, &process);
 
     if (r < 0)
         return r;
     (void)snprintf(path, sizeof(path), "/proc/%u/exe", process.tgid);
-    r = rv_cgate_identity(path, &inode, &dev);
+    r = key_of(path, &program);
     if (r < 0)
         return r == -ENOENT ? -ESRCH : r;
-    program.id = inode;
-    program.dev = dev;
     return put_value(cgate->maps.exempt, &process, &program);
 }
 
 int rv_cgate_protect_program(struct rv_cgate *cgate, const char *path)
 {
-    struct rv_cgate_key key = { 0 };
-    __u32 dev, one = 1;
-    __u64 inode;
-    int r = rv_cgate_identity(path, &inode, &dev);
+    const uint32_t one = 1;
+    struct rv_cgate_key key;
+    int r = key_of(path, &key);
 
-    if (r < 0)
-        return r;
-    key.id = inode;
-    key.dev = dev;
-    return put_value(cgate->maps.exempt_programs, &key, &one);
+    return r < 0 ? r : put_value(cgate->maps.exempt_programs, &key, &one);
 }
 
 /** Room is made of those that nobody used in time. */

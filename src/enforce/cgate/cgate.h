@@ -5,6 +5,7 @@
 #include "enforce/cgate.h"
 
 #include "cgate/tables.h"
+#include "lsm/identity.h"
 
 #define RV_CGATE_LINKS 16
 
@@ -14,7 +15,7 @@ struct ring_buffer;
 
 /** A program of RV_TERM_LINEAGE, at its bit of rv_cgate_ran.slots. */
 struct rv_cgate_slot {
-    struct rv_cgate_program program;
+    struct rv_lsm_program program;
     bool used;
     bool of_set[RV_CGATE_TABLES]; /* named by the set in this table */
 };
@@ -37,23 +38,12 @@ struct rv_cgate {
     bool new_programs; /* since lineage was learnt */
     struct rv_cgate_slot slots[RV_CGATE_SLOTS];
     char **paths; /* that the set in place names, and what they led to */
-    struct rv_cgate_program *led_to;
+    struct rv_lsm_program *led_to;
     size_t path_count;
     uint64_t swept_boot_ns;
     int (*put)(void *context, const struct rv_refusal_record *record);
     void *put_context;
 };
-
-/**
- * What a path leads to, as the kernel knows it. `inode` 0: there is no such file, but its place has
- * a number; `place` 0: nor its folder.
- * @return 0; -ENOMEM; -EINVAL: no absolute path.
- */
-RV_MUST_CHECK int rv_cgate_resolve(const char *path, uint64_t seed,
-                                   struct rv_cgate_program *ret_program);
-/** Inode and device of what a path leads to. @return 0 or -errno. */
-RV_MUST_CHECK int rv_cgate_identity(const char *path, __u64 *ret_inode, __u32 *ret_dev);
-uint64_t rv_cgate_hash(uint64_t hash, const char *name);
 
 /** rv_cgate_open() with room for the lineage and risk of `processes_max` processes. */
 RV_MUST_CHECK int rv_cgate_open_sized(struct rv_cgate **ret_cgate, const char *cgroup,

@@ -23,13 +23,14 @@ struct address {
 struct build {
     struct rv_cgate *cgate;
     struct rv_cgate_table *table;
+    struct rv_lsm_mounts mounts;
     uint8_t index; /* of the idle table */
     uint64_t carried, new_kinds;
     bool new_slots;
     struct address *addresses;
     size_t address_count;
     char **paths;
-    struct rv_cgate_program *led_to;
+    struct rv_lsm_program *led_to;
     size_t path_count;
 };
 
@@ -43,6 +44,7 @@ static void free_paths(char **paths, size_t count)
 static void build_done(struct build *build)
 {
     free(build->table);
+    rv_lsm_mounts_free(&build->mounts);
     free(build->addresses);
     free_paths(build->paths, build->path_count);
     free(build->led_to);
@@ -120,13 +122,13 @@ static int add_number(const struct build *build, uint8_t subject, uint64_t numbe
 }
 
 /** Both ways of finding a program; the same value for each. */
-static void keys_of(const struct rv_cgate_program *program, struct rv_cgate_key keys[2])
+static void keys_of(const struct rv_lsm_program *program, struct rv_cgate_key keys[2])
 {
     keys[0] = (struct rv_cgate_key){ .id = program->inode, .dev = program->dev };
     keys[1] = (struct rv_cgate_key){ .id = program->place, .dev = program->dev, .is_place = 1 };
 }
 
-static int add_program(const struct build *build, const struct rv_cgate_program *program,
+static int add_program(const struct build *build, const struct rv_lsm_program *program,
                        struct rv_cgate_masks masks)
 {
     struct rv_cgate_key keys[2];
@@ -142,13 +144,13 @@ static int add_program(const struct build *build, const struct rv_cgate_program 
     return r;
 }
 
-static bool same_program(const struct rv_cgate_program *a, const struct rv_cgate_program *b)
+static bool same_program(const struct rv_lsm_program *a, const struct rv_lsm_program *b)
 {
     return a->inode == b->inode && a->place == b->place && a->dev == b->dev;
 }
 
 /** The program's bit in rv_cgate_ran.slots; one that no set names any more is used again. */
-static int take_slot(struct build *build, const struct rv_cgate_program *program,
+static int take_slot(struct build *build, const struct rv_lsm_program *program,
                      struct rv_cgate_slot **ret_slot)
 {
     struct rv_cgate_slot *slots = build->cgate->slots, *free_one = NULL;
@@ -184,7 +186,7 @@ static int take_slot(struct build *build, const struct rv_cgate_program *program
     return 0;
 }
 
-static int add_lineage(struct build *build, const struct rv_cgate_program *program,
+static int add_lineage(struct build *build, const struct rv_lsm_program *program,
                        struct rv_cgate_masks masks)
 {
     struct rv_cgate_slot *slot = NULL;
@@ -275,11 +277,11 @@ static int put_addresses(const struct build *build)
 }
 
 /** Resolve a path and remember what it led to. */
-static int resolve(struct build *build, const char *path, struct rv_cgate_program *ret_program)
+static int resolve(struct build *build, const char *path, struct rv_lsm_program *ret_program)
 {
     size_t n = build->path_count;
     char **paths = reallocarray(build->paths, n + 1, sizeof(*paths));
-    struct rv_cgate_program *led_to;
+    struct rv_lsm_program *led_to;
     int r;
 
     if (!paths)
@@ -289,8 +291,9 @@ static int resolve(struct build *build, const char *path, struct rv_cgate_progra
     if (!led_to)
         return -ENOMEM;
     build->led_to = led_to;
-    r = rv_cgate_resolve(path, build->cgate->seed, &led_to[n]);
-    if (r < 0)
+    led_to[n] = (struct rv_lsm_program){ 0 };
+    r = rv_lsm_identify(&build->mounts, build->cgate->seed, path, &led_to[n]);
+    if (r < 0 && r != -ENOENT)
         return r;
     paths[n] = strdup(path);
     if (!paths[n])
@@ -303,7 +306,7 @@ static int resolve(struct build *build, const char *path, struct rv_cgate_progra
 static int add_term(struct build *build, const struct rv_rule_term *term, uint64_t bit)
 {
     struct rv_cgate_masks masks = { .yes = term->negated ? 0 : bit, .no = term->negated ? bit : 0 };
-    struct rv_cgate_program program;
+    struct rv_lsm_program program;
     int r;
 
     build->table->asks[term->subject] |= bit;
@@ -320,7 +323,7 @@ static int add_term(struct build *build, const struct rv_rule_term *term, uint64
         return term->subject == RV_TERM_PROGRAM ? add_program(build, &program, masks)
                                                 : add_lineage(build, &program, masks);
     case RV_TERM_PROGRAM_NAME:
-        return add_number(build, term->subject, rv_cgate_hash(build->cgate->seed, term->text),
+        return add_number(build, term->subject, rv_lsm_hash_name(build->cgate->seed, term->text),
                           masks);
     case RV_TERM_ADDRESS:
         return add_address(build, term->text, masks);
@@ -470,7 +473,9 @@ int rv_cgate_swap(struct rv_cgate *cgate, const struct rv_rule *rules, size_t co
         return -ENOMEM;
     build.table->budget = settings->budget;
     build.table->digest = settings->digest;
-    r = clear_idle(&build);
+    r = rv_lsm_mounts_read(&build.mounts);
+    if (r == 0)
+        r = clear_idle(&build);
     for (; r == 0 && at < count; at++) {
         *reterr_rule = at;
         r = add_rule(&build, &rules[at], at);
@@ -490,11 +495,15 @@ int rv_cgate_swap(struct rv_cgate *cgate, const struct rv_rule *rules, size_t co
 
 bool rv_cgate_stale(const struct rv_cgate *cgate)
 {
-    for (size_t i = 0; i < cgate->path_count; i++) {
-        struct rv_cgate_program now;
+    RV_AUTO(rv_lsm_mounts_free) struct rv_lsm_mounts mounts = { 0 };
 
-        if (rv_cgate_resolve(cgate->paths[i], cgate->seed, &now) == 0 &&
-            !same_program(&now, &cgate->led_to[i]))
+    if (rv_lsm_mounts_read(&mounts) < 0)
+        return false;
+    for (size_t i = 0; i < cgate->path_count; i++) {
+        struct rv_lsm_program now = { 0 };
+        int r = rv_lsm_identify(&mounts, cgate->seed, cgate->paths[i], &now);
+
+        if ((r == 0 || r == -ENOENT) && !same_program(&now, &cgate->led_to[i]))
             return true;
     }
     return false;

@@ -116,8 +116,8 @@ struct asker {
     __u32 unknown; /* its lineage found no room: rules that lapse closed take it as theirs */
     __u32 pad;
     struct rv_cgate_ran ran;
-    const struct file *file;         /* that it runs */
-    struct rv_cgate_program program; /* its place is found only when a rule asks */
+    const struct file *file;       /* that it runs */
+    struct rv_lsm_program program; /* its place is found only when a rule asks */
 };
 
 static __always_inline void put_ipv4(struct question *q, __u32 address)
@@ -166,31 +166,37 @@ static __always_inline __u64 by_number(const struct rv_cgate_table *t, __u32 tab
 struct name_walk {
     const unsigned char *at;
     __u64 hash;
+    __u32 left, pad;
 };
 
-static long name_step(__u32 word, void *context)
+static long name_step(__u32 number, void *context)
 {
     struct name_walk *walk = context;
-    char part[16] = "";
-    long len = bpf_probe_read_kernel_str(part, 9, walk->at);
+    __u64 word = 0;
 
-    (void)word;
-    if (len <= 1)
+    (void)number;
+    if (!walk->left)
         return 1;
-    walk->hash = rv_cgate_mix(walk->hash, *(__u64 *)part);
+    bpf_probe_read_kernel(&word, sizeof(word), walk->at);
+    walk->hash = rv_lsm_mix(walk->hash, rv_lsm_head(word, walk->left));
     walk->at += 8;
-    return len < 9;
+    walk->left = walk->left > 8 ? walk->left - 8 : 0;
+    return 0;
 }
 
-static __noinline __u64 hash_name(const struct file *file, __u64 seed)
+/** As rv_lsm_hash_name() of user space. */
+static __noinline __u64 hash_name(const struct file *file, __u64 hash)
 {
-    struct name_walk walk = { BPF_CORE_READ(file, f_path.dentry, d_name.name), seed };
+    const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+    struct name_walk walk = { .at = BPF_CORE_READ(dentry, d_name.name),
+                              .left = BPF_CORE_READ(dentry, d_name.len) };
 
+    walk.hash = rv_lsm_mix(hash, walk.left);
     bpf_loop(NAME_WORDS, name_step, &walk, 0);
     return walk.hash;
 }
 
-static __always_inline void identity_of(const struct file *file, struct rv_cgate_program *program)
+static __always_inline void identity_of(const struct file *file, struct rv_lsm_program *program)
 {
     const struct inode *inode = BPF_CORE_READ(file, f_inode);
 
@@ -198,16 +204,16 @@ static __always_inline void identity_of(const struct file *file, struct rv_cgate
     program->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 }
 
-static __always_inline void place_of(const struct file *file, struct rv_cgate_program *program)
+static __always_inline void place_of(const struct file *file, struct rv_lsm_program *program)
 {
     program->place = hash_name(
         file,
-        rv_cgate_place_seed(name_seed, BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino),
-                            program->dev));
+        rv_lsm_place_seed(name_seed, BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino),
+                          program->dev));
 }
 
 static __always_inline __u64 by_program(const struct rv_cgate_table *t, __u32 table, __u64 rules,
-                                        const struct file *file, struct rv_cgate_program *program)
+                                        const struct file *file, struct rv_lsm_program *program)
 {
     struct rv_cgate_key key = {
         .id = program->inode, .dev = program->dev, .subject = RV_TERM_PROGRAM, .table = (__u8)table
@@ -226,7 +232,7 @@ static __always_inline __u64 by_program(const struct rv_cgate_table *t, __u32 ta
     return left(t, RV_TERM_PROGRAM, rules, masks);
 }
 
-static __always_inline __u32 kind_of(const struct rv_cgate_program *program)
+static __always_inline __u32 kind_of(const struct rv_lsm_program *program)
 {
     struct rv_cgate_key key = { .id = program->inode, .dev = program->dev };
     __u32 *kind = bpf_map_lookup_elem(&kinds, &key);
@@ -325,7 +331,7 @@ static __always_inline __u64 by_workload(const struct rv_cgate_table *t, __u32 t
 static __always_inline __u64 match_asker(const struct rv_cgate_table *t, __u32 table, __u64 rules,
                                          const struct task_struct *task, struct asker *asker)
 {
-    struct rv_cgate_program *program = &asker->program;
+    struct rv_lsm_program *program = &asker->program;
     __u64 uid_gid = bpf_get_current_uid_gid();
     __u32 risk = asker->risk;
 
@@ -393,8 +399,8 @@ static __always_inline bool within_budget(const struct rv_cgate_table *t, __u64 
 }
 
 /** Use up an approval of exactly this. Of two that race only one deletes it. */
-static __always_inline bool granted(const struct question *q,
-                                    const struct rv_cgate_program *program, __u64 now)
+static __always_inline bool granted(const struct question *q, const struct rv_lsm_program *program,
+                                    __u64 now)
 {
     struct rv_cgate_grant_key key = {
         .program_inode = program->inode,

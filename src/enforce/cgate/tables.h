@@ -20,6 +20,8 @@
 
 #include "enforce/rule.h"
 
+#include "lsm/wire.h" /* struct rv_lsm_program, and how names and places are hashed */
+
 #define RV_CGATE_TABLES    2
 #define RV_CGATE_RISKS     1001
 #define RV_CGATE_SLOTS     64    /* programs that RV_TERM_LINEAGE can name at a time */
@@ -41,7 +43,7 @@ struct rv_cgate_key {
     __u64 id;      /* the number; an inode; the hash of a name or of a place */
     __u32 dev;     /* of programs: major << 20 | minor */
     __u8 subject;  /* enum rv_rule_subject; 0 in maps that belong to no table */
-    __u8 is_place; /* 1: `id` began as rv_cgate_place_seed() */
+    __u8 is_place; /* 1: `id` began as rv_lsm_place_seed() */
     __u8 table;
     __u8 pad;
 };
@@ -97,11 +99,6 @@ struct rv_cgate_ran {
     __u64 kinds;
 };
 
-struct rv_cgate_program {
-    __u64 inode, place;
-    __u32 dev, pad;
-};
-
 struct rv_cgate_budget {
     __u64 window_boot_ns, used;
 };
@@ -129,19 +126,3 @@ struct rv_cgate_told {
     struct rv_refusal_record record; /* as it was told */
 };
 #define RV_CGATE_WINDOW_NS 1000000000ULL
-
-/*
- * Names are compared by a 64-bit hash under a seed that is drawn when the provider opens and never
- * shown, so that nobody can look for a name that collides with one of a rule.
- */
-static inline __u64 rv_cgate_mix(__u64 hash, __u64 word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-    return hash ^ (hash >> 32);
-}
-
-/** With what the hash of a name begins when it is the name's place in a folder. */
-static inline __u64 rv_cgate_place_seed(__u64 seed, __u64 folder_inode, __u32 dev)
-{
-    return rv_cgate_mix(rv_cgate_mix(seed, folder_inode), dev);
-}
