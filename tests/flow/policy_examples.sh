@@ -87,6 +87,42 @@ said = open(sys.argv[2]).read().split("this host offers: ")[1].strip()
 assert said == (", ".join(inline) or "nothing that refuses before the fact"), (said, inline)
 END
     ok "explain and doctor agree on what the host offers"
+    # One policy an action, named as doctor names the action.
+    while read -r name action condition; do
+        printf '@id("%s") forbid (principal, action == Action::"%s", resource) %s;\n' \
+            "$name" "$action" "$condition"
+    done >"$dir/each.cedar" <<'END'
+exec process.exec
+read file.read
+write file.write
+create file.create
+rename file.rename
+unlink file.unlink
+link file.link
+attr file.attr
+truncate file.truncate
+ptrace process.ptrace
+signal process.signal
+setuid process.cred
+connect net.connect when { resource has ip }
+bind net.bind when { resource has ip }
+listen net.listen
+accept net.accept
+bpf kernel.bpf
+mount mount
+userns namespace when { resource == Namespace::"user" }
+END
+    run 0 explain --json "$dir/each.cedar" && python3 - "$dir/doctor" "$dir/out" <<'END'
+import json, sys
+doctor = {a["action"]: a["mechanism"] for a in json.load(open(sys.argv[1]))["actions"]}
+said = {p["policy"]: p for p in json.load(open(sys.argv[2])) if p["policy"] != "no-permit"}
+assert len(said) == 19
+for name, policy in said.items():
+    wanted = [doctor[name]] if doctor[name] in ("bpf-lsm", "cgroup-bpf", "fanotify") else []
+    assert policy["by"][:1] == wanted, (name, policy["by"], doctor[name])
+    assert (policy["place"] == "after") == (wanted == []), (name, policy["place"])
+END
+    ok "and, action by action, on what stops it"
 fi
 
 # ---- Decisions ----

@@ -12,22 +12,46 @@ struct explanation {
     struct rv_diags diags;
     struct rv_entities *entities;
     struct rv_rules *rules;
-    unsigned offered; /* 1 << enum rv_mechanism */
+    struct rv_rules_options how;
     bool json, show_rules;
 };
 
 #define EVERY (1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY)
 
-/** As `reeve doctor` found it: by trying. */
+/* ---- The host, as `reeve doctor` finds it: by trying ---- */
+
 static void offer(void *context, const struct rv_enforce_probe *probe)
 {
-    unsigned *offered = context;
+    struct rv_rules_options *how = context;
 
     for (unsigned i = RV_BY_LSM; probe->works && i <= RV_BY_FANOTIFY; i++) {
         if (rv_streq(probe->mechanism, rv_mechanism_name((enum rv_mechanism)i)))
-            *offered |= 1U << i;
+            how->offered |= 1U << i;
     }
 }
+
+/** What stops an action is told at its strongest: whatever is stronger does not. */
+static void lack(void *context, const struct rv_enforce_action *action)
+{
+    struct rv_rules_options *how = context;
+    unsigned strongest = action->mechanism == RV_BY_NONE ? RV_BY_AFTER : action->mechanism;
+
+    for (unsigned bit = 0; bit < RV_DO_COUNT_; bit++) {
+        if (!rv_streq(rv_do_name(1U << bit), action->action))
+            continue;
+        for (unsigned i = RV_BY_LSM; i < strongest; i++)
+            how->lacks[i] |= 1U << bit;
+    }
+}
+
+static void try_host(struct rv_rules_options *how)
+{
+    rv_enforce_probe(offer, how);
+    if (how->offered && rv_enforce_probe_actions(lack, how) < 0)
+        fprintf(stderr, "no sandbox can be made to try each action: mechanisms are taken whole\n");
+}
+
+/* ---- In words ---- */
 
 static void print_mechanisms(struct rv_buf *buf, unsigned by, const char *none)
 {
@@ -164,9 +188,9 @@ static int print_all(const struct explanation *explanation)
     rv_buf_addf(&buf, "\n%u by the kernel alone, %u by the judge before the fact, %u after it; ",
                 counts[RV_PLACE_KERNEL], counts[RV_PLACE_INLINE], counts[RV_PLACE_AFTER]);
     rv_buf_addf(&buf, "%u of %d rules\nthis host offers: ", rules->count, RV_RULES_MAX);
-    print_mechanisms(&buf, explanation->offered, "nothing that refuses before the fact");
+    print_mechanisms(&buf, explanation->how.offered, "nothing that refuses before the fact");
     printf("%s%s\n", buf.data ? buf.data : "",
-           explanation->offered == 0 && geteuid() != 0 ? " (trying it needs root)" : "");
+           explanation->how.offered == 0 && geteuid() != 0 ? " (trying it needs root)" : "");
     return RV_EXIT_YES;
 }
 
@@ -197,7 +221,6 @@ static int load_groups(struct explanation *explanation, const char *path)
 int cmd_policy_explain(int argc, char **argv)
 {
     RV_AUTO(explanation_done) struct explanation explanation = { 0 };
-    struct rv_rules_options how = { 0 };
     bool help = false, every = false;
     int operands = 0, r = 0;
     const struct rv_option options[] = {
@@ -229,10 +252,10 @@ int cmd_policy_explain(int argc, char **argv)
     if (r < 0)
         return RV_EXIT_ERROR;
     if (every)
-        explanation.offered = EVERY;
+        explanation.how.offered = EVERY;
     else
-        rv_enforce_probe(offer, &explanation.offered);
-    how.offered = explanation.offered;
-    r = rv_rules_compile(&explanation.rules, &explanation.set, explanation.entities, &how);
+        try_host(&explanation.how);
+    r = rv_rules_compile(&explanation.rules, &explanation.set, explanation.entities,
+                         &explanation.how);
     return r < 0 ? RV_EXIT_ERROR : print_all(&explanation);
 }
