@@ -212,17 +212,23 @@ static bool worth_selecting(const struct emitter *emitter, uint32_t index)
     }
 }
 
-/* `to` = all ones if the row goes left at `node`, else 0. */
-static void put_mask(struct emitter *emitter, const struct rv_forest_node *node, uint8_t to)
+/* The sign of row[feature] - value, spread by `shift` (RSH: 1 if the row goes left; ARSH: all ones)
+ */
+static void put_sign(struct emitter *emitter, const struct rv_forest_node *node, uint8_t to,
+                     uint8_t shift)
 {
     put_load(emitter, BPF_W, to, BPF_REG_7, ROW_OFFSET(node->feature));
     put_alu(emitter, BPF_LSH, to, 32);
     put_alu(emitter, BPF_ARSH, to, 32);
     put_alu(emitter, BPF_SUB, to, node->value);
-    put_alu(emitter, BPF_ARSH, to, 63);
+    put_alu(emitter, shift, to, 63);
 }
 
-/* `to` = what a leaf or a split over two leaves adds. */
+/*
+ * `to` = what a leaf or a split over two leaves adds. By a product, not by a mask: newer verifiers
+ * (6.12.95) follow `s>>= 63; &= constant` once for each sign, two ways a tree, to the limit of a
+ * million instructions.
+ */
 static void put_small(struct emitter *emitter, uint32_t index, uint8_t to)
 {
     const struct rv_forest_node *node = &emitter->tree[index];
@@ -234,8 +240,8 @@ static void put_small(struct emitter *emitter, uint32_t index, uint8_t to)
     }
     left = emitter->tree[node->left].value;
     right = emitter->tree[node->right].value;
-    put_mask(emitter, node, to);
-    put_alu(emitter, BPF_AND, to, left - right);
+    put_sign(emitter, node, to, BPF_RSH);
+    put_alu(emitter, BPF_MUL, to, left - right);
     put_alu(emitter, BPF_ADD, to, right);
 }
 
@@ -248,7 +254,7 @@ static void put_selected(struct emitter *emitter, uint32_t index)
     } else {
         put_small(emitter, node->left, BPF_REG_0);
         put_small(emitter, node->right, BPF_REG_1);
-        put_mask(emitter, node, BPF_REG_2);
+        put_sign(emitter, node, BPF_REG_2, BPF_ARSH);
         put_alu_reg(emitter, BPF_SUB, BPF_REG_0, BPF_REG_1);
         put_alu_reg(emitter, BPF_AND, BPF_REG_0, BPF_REG_2);
         put_alu_reg(emitter, BPF_ADD, BPF_REG_0, BPF_REG_1);
@@ -345,7 +351,7 @@ static size_t put_prologue(struct emitter *emitter, const struct emit_source *so
     return jump;
 }
 
-static void put_tail_call(struct emitter *emitter, int slots_fd, enum rv_kernel_slot slot)
+static void put_tail_call(struct emitter *emitter, int slots_fd, uint32_t slot)
 {
     put_move(emitter, BPF_REG_1, BPF_REG_6);
     put_wide(emitter, BPF_REG_2, BPF_PSEUDO_MAP_FD, (uint32_t)slots_fd);
@@ -357,7 +363,7 @@ static void put_epilogue(struct emitter *emitter, const struct rv_kernel_place *
 {
     if (place->slots_fd >= 0) {
         for (enum rv_kernel_slot next = place->slot + 1; next < RV_KERNEL_SLOTS; next++)
-            put_tail_call(emitter, place->slots_fd, next);
+            put_tail_call(emitter, place->slots_fd, place->first_slot + next);
     }
     put_alu(emitter, BPF_MOV, BPF_REG_0, 0);
     put(emitter, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });

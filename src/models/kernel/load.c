@@ -163,21 +163,15 @@ int rv_kernel_try(const struct rv_kernel_model *model, const int32_t *rows, uint
 
 /* ---- For use ---- */
 
-int rv_kernel_load(const struct rv_kernel_model *model, const struct rv_kernel_place *place,
-                   const int32_t *golden, uint32_t count, int *ret_program_fd)
+int rv_kernel_put(const struct rv_kernel_model *model, const struct rv_kernel_place *place,
+                  int *ret_program_fd)
 {
     RV_AUTO(rv_buf_done) struct rv_buf code = { 0 };
-    struct rv_kernel_trial trial;
     LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = place->attach_type,
                 .attach_btf_id = place->attach_btf_id);
-    int r = rv_kernel_try(model, golden, count, &trial);
+    int r = rv_kernel_emit(model, place, &code);
     int fd;
 
-    if (r < 0)
-        return r;
-    if (trial.mismatches)
-        return -EBADMSG;
-    r = rv_kernel_emit(model, place, &code);
     if (r < 0)
         return r;
     fd = bpf_prog_load(place->program_type, "rv_model", "Dual MIT/GPL",
@@ -187,6 +181,19 @@ int rv_kernel_load(const struct rv_kernel_model *model, const struct rv_kernel_p
         return -errno;
     *ret_program_fd = fd;
     return 0;
+}
+
+int rv_kernel_load(const struct rv_kernel_model *model, const struct rv_kernel_place *place,
+                   const int32_t *golden, uint32_t count, int *ret_program_fd)
+{
+    struct rv_kernel_trial trial;
+    int r = rv_kernel_try(model, golden, count, &trial);
+
+    if (r < 0)
+        return r;
+    if (trial.mismatches)
+        return -EBADMSG;
+    return rv_kernel_put(model, place, ret_program_fd);
 }
 
 /* ---- Slots ---- */

@@ -76,10 +76,10 @@ int rv_kernel_table_make(const struct rv_kernel_model *model, struct rv_kernel_t
     return 0;
 }
 
-int rv_kernel_table_promote(int tables_fd, enum rv_kernel_slot slot,
+int rv_kernel_table_promote(int tables_fd, uint32_t entry,
                             const struct rv_kernel_table *table)
 {
-    uint32_t key = 0, place = slot;
+    uint32_t key = 0;
     RV_AUTO(rv_closep)
     int inner_fd =
         bpf_map_create(BPF_MAP_TYPE_ARRAY, "rv_table", sizeof(key), sizeof(*table), 1, NULL);
@@ -88,7 +88,7 @@ int rv_kernel_table_promote(int tables_fd, enum rv_kernel_slot slot,
         return -errno;
     if (bpf_map_update_elem(inner_fd, &key, table, BPF_ANY) < 0)
         return -errno;
-    return bpf_map_update_elem(tables_fd, &place, &inner_fd, BPF_ANY) < 0 ? -errno : 0;
+    return bpf_map_update_elem(tables_fd, &entry, &inner_fd, BPF_ANY) < 0 ? -errno : 0;
 }
 
 /* ---- Trying ---- */

@@ -31,6 +31,7 @@ struct rv_kernel_place {
     uint32_t attach_btf_id;   /* for LSM and tracing callers, else 0 */
     int scratch_fd;           /* per-CPU array of struct rv_kernel_score, one entry */
     int slots_fd;             /* prog array of RV_KERNEL_SLOTS; -1: return instead of calling on */
+    uint32_t first_slot;      /* of ours, where one array serves several callers; else 0 */
     enum rv_kernel_slot slot; /* RV_KERNEL_LIVE or RV_KERNEL_SHADOW */
 };
 
@@ -58,6 +59,10 @@ RV_MUST_CHECK int rv_kernel_try(const struct rv_kernel_model *model, const int32
 RV_MUST_CHECK int rv_kernel_load(const struct rv_kernel_model *model,
                                  const struct rv_kernel_place *place, const int32_t *golden,
                                  uint32_t count, int *ret_program_fd);
+
+/** The second half of rv_kernel_load(), for whom rv_kernel_try() has run the golden rows already. */
+RV_MUST_CHECK int rv_kernel_put(const struct rv_kernel_model *model,
+                                const struct rv_kernel_place *place, int *ret_program_fd);
 
 /** A slot with memory of what it held before. */
 struct rv_kernel_switch {
@@ -93,8 +98,8 @@ struct rv_kernel_table;
 /** @return 0; -E2BIG for more than 64 trees or a depth above 6; -EINVAL; -ENOMEM. free() it. */
 RV_MUST_CHECK int rv_kernel_table_make(const struct rv_kernel_model *model,
                                        struct rv_kernel_table **ret_table);
-/** Put a table where the fixed program finds it: one update of the map of maps. */
-RV_MUST_CHECK int rv_kernel_table_promote(int tables_fd, enum rv_kernel_slot slot,
+/** Put a table where the fixed program finds it: one update of an entry of the map of maps. */
+RV_MUST_CHECK int rv_kernel_table_promote(int tables_fd, uint32_t entry,
                                           const struct rv_kernel_table *table);
 /** As rv_kernel_try(), through the table walker. `instructions` stays 0. */
 RV_MUST_CHECK int rv_kernel_table_try(const struct rv_kernel_model *model, const int32_t *rows,

@@ -68,6 +68,7 @@ static long rv_table_walk_tree(__u32 tree, void *context)
         at = 2 * at + ((__u64)difference >> 63);
     }
     at = first + (at & (RV_TABLE_SLOTS - 1));
+    RV_TABLE_OPAQUE(at);
     at &= RV_TABLE_MASK;
     walk->sum += head->leaves[at];
     return 0;
