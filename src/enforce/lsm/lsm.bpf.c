@@ -42,15 +42,23 @@
 
 /* ---- The answer ---- */
 
-/** Risk and marks of who asks; what the guard said of a program that was replaced is void. */
+/**
+ * Risk and marks of who asks; what the guard said of a program that was replaced is void. The risk
+ * is the judge's or, when that is higher, what the kernel scored, this very event included.
+ */
 static __always_inline void read_said(struct asker *who, struct task_struct *leader)
 {
     struct rv_lsm_said *said_of = bpf_task_storage_get(&said, leader, NULL, 0);
-    __u32 risk;
+    struct rv_score_risk *scored = bpf_task_storage_get(&risks, leader, NULL, 0);
+    __u32 risk = scored ? scored->risk : 0;
 
+    if (risk > 1000)
+        risk = 1000;
+    who->risk = risk;
     if (!said_of)
         return;
-    risk = said_of->risk;
+    if (said_of->risk > risk)
+        risk = said_of->risk;
     asm volatile("%[risk] &= 1023" : [risk] "+r"(risk));
     who->risk = risk;
     who->marks = said_of->marks;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "enforce/score_risk.h"
 #include "wire.h"
 
 struct {
@@ -77,6 +78,12 @@ struct {
     __type(key, int);
     __type(value, struct rv_lsm_said);
 } said SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct rv_score_risk); /* written by the programs of enforce/score.h alone */
+} risks SEC(".maps");
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 1024);

@@ -61,6 +61,11 @@ int rv_lsm_set_risk(struct rv_lsm *lsm, int pidfd, uint32_t risk)
     return write_said(lsm, pidfd, &said);
 }
 
+int rv_lsm_risks_fd(const struct rv_lsm *lsm)
+{
+    return bpf_map__fd(lsm->bpf->maps.risks);
+}
+
 int rv_lsm_guard(struct rv_lsm *lsm, int pidfd)
 {
     struct rv_lsm_said said = { 0 };

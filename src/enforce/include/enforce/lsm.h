@@ -61,6 +61,9 @@ RV_MUST_CHECK int rv_lsm_know_program(struct rv_lsm *lsm, const char *path, uint
 
 /** Give a process, named by pidfd, its risk; children begin with it. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_set_risk(struct rv_lsm *lsm, int pidfd, uint32_t risk);
+/** Where programs leave the risks that they score (rv_score_options.risks_fd): a decision uses the
+ * larger of that and the one given. Borrowed. */
+int rv_lsm_risks_fd(const struct rv_lsm *lsm);
 /** Mark a process as Reeve's own, and what it starts: target of RV_FLAG_GUARDED_TARGET. */
 RV_MUST_CHECK int rv_lsm_guard(struct rv_lsm *lsm, int pidfd);
 /**
