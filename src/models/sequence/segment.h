@@ -46,6 +46,11 @@ struct rv_vocabulary {
     unsigned symbols, bigrams;
 };
 
+struct rv_known_trace;
+/** @return 0 or -ENOMEM. */
+RV_MUST_CHECK int rv_vocabulary_choose(struct rv_vocabulary *vocabulary,
+                                       const struct rv_known_trace *traces, size_t count);
+
 /** A trace with what the language model says of each call. All-zero is empty; reused. */
 struct rv_heard {
     size_t count, room;
