@@ -213,13 +213,14 @@ static void mounts_hide_no_folder(void **state)
     assert_int_equal(mkdir(DIR "/elsewhere", 0755), 0);
     assert_int_equal(mount(TREE "/a/b", DIR "/elsewhere", NULL, MS_BIND, NULL), 0);
     assert_int_equal(reads(DIR "/elsewhere/inner"), EPERM);
-    assert_int_equal(umount(DIR "/elsewhere"), 0);
+    assert_int_equal(umount2(DIR "/elsewhere", MNT_DETACH), 0); /* the event may hold it still */
     /* In a mount namespace of the opener's own, where its path means nothing to us. */
     pid = fork_other(&stage);
     if (pid == 0) {
-        if (unshare(CLONE_NEWNS) < 0 || mount(TREE "/a/b", "/mnt", NULL, MS_BIND, NULL) < 0)
+        if (unshare(CLONE_NEWNS) < 0 ||
+            mount(TREE "/a/b", DIR "/elsewhere", NULL, MS_BIND, NULL) < 0)
             _exit(99);
-        _exit(open("/mnt/inner", O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
+        _exit(open(DIR "/elsewhere/inner", O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
     }
     assert_int_equal(exit_of(pid), EPERM);
 }
@@ -515,7 +516,8 @@ static void rules_that_need_the_judge_ask_it(void **state)
     struct rv_fan_counts before = counts_of(&stage);
 
     rule.risk_min = 700;
-    put_rule(&stage, &rule);
+    put(&stage, &(struct rv_fan_set){
+                    .rules = &rule, .rule_count = 1, .deadline_ns = 20 * RV_NS_PER_S });
     let_settle();
     stage.flags = 0;
     stage.verdict = RV_FAN_DENY;
@@ -839,7 +841,7 @@ static void a_swap_under_load_loses_no_decision(void **state)
         }
     }
     (void)close(report[1]);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 100; i++) {
         add_number(&rule, RV_TERM_UID, (uint64_t)i);
         rule.term_count = 1;
         put_rule(&stage, &rule);
@@ -857,7 +859,7 @@ static void a_flood_of_opens_does_not_keep_others_out(void **state)
 {
     struct rv_rule rule = rule_on(RV_DO_READ, RV_TERM_FOLDER, TREE);
     struct rv_fan_counts before, after;
-    const int flood = 100000, few = 200;
+    const int flood = getenv("REEVE_VM") ? 5000 : 100000, few = 200; /* emulated, it is slow */
     pid_t flooder, other;
 
     add_text(&rule, RV_TERM_PROGRAM, PROGRAM); /* asked about every time, and allowed */
@@ -899,6 +901,8 @@ static const char *pids_cgroup(int max)
                                            "/sys/fs/cgroup/reeve-fan" };
     char path[128], text[16];
 
+    if (getenv("REEVE_VM")) /* on a host, this is for whoever runs it to decide */
+        write_file("/sys/fs/cgroup/cgroup.subtree_control", "+pids");
     for (size_t i = 0; i < RV_COUNT(folders); i++) {
         FILE *file;
 
@@ -950,7 +954,7 @@ static void a_fork_bomb_leaves_the_provider_standing(void **state)
             _exit(1);
         fork_and_open_for_ever();
     }
-    wait_until(counts_of(&stage).judged - before.judged > 1000);
+    wait_until(counts_of(&stage).judged - before.judged > 300);
     assert_int_equal(reads(SECRET), 0);
     assert_int_equal(reads(INNER), 0);
     for (bool any = true; any;) { /* only who is in our cgroup */
@@ -992,7 +996,7 @@ static void an_overflow_of_the_queue_is_said(void **state)
     for (size_t i = 0; i < RV_COUNT(pids); i++)
         refused += exit_of(pids[i]) == EPERM;
     assert_true(refused >= 1 && refused < RV_COUNT(pids));
-    assert_true(counts_of(&own).overflows >= 1);
+    wait_until(counts_of(&own).overflows >= 1);
     rv_fan_stop(own.fan);
     (void)pthread_join(own.loop, NULL);
     rv_fan_close(&own.fan);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -367,9 +368,11 @@ void rv_fan_facts_mode(struct fan_facts *facts)
 
     if (facts->action == RV_DO_EXEC)
         return;
-    for (int i = 0; i < 3; i++) { /* "running": it has not yet gone to sleep */
-        if (read_proc(facts, "syscall", line, sizeof(line)) == 0 || isdigit(line[0]))
+    /* "running": it has asked, but has not gone to sleep yet. */
+    for (unsigned i = 0; i < 20; i++) {
+        if (read_proc(facts, "syscall", line, sizeof(line)) == 0 || line[0] != 'r')
             break;
+        (void)(i < 3 ? sched_yield() : usleep(100));
     }
     facts->action = rv_fan_open_mode(line);
 }
