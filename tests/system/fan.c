@@ -311,7 +311,7 @@ static void the_shadow_only_reports(void **state)
 static void a_bad_set_leaves_the_old_one_standing(void **state)
 {
     struct rv_rule rules[2] = { rule_on(RV_DO_READ, RV_TERM_FILE, SECRET), { 0 } };
-    const struct rv_fan_scope scope = { .path = "/proc/self/no-such",
+    const struct rv_fan_scope scope = { .path = "relative",
                                         .kind = RV_FAN_FILE,
                                         .actions = RV_DO_READ };
     struct rv_fan_taken taken;
@@ -323,8 +323,29 @@ static void a_bad_set_leaves_the_old_one_standing(void **state)
     assert_int_equal(taken.failed_rule, 1);
     assert_int_equal(
         rv_fan_swap(stage.fan, &(struct rv_fan_set){ .scopes = &scope, .scope_count = 1 }, &taken),
-        -ENOENT);
+        -EINVAL);
     assert_int_equal(reads(SECRET), EPERM);
+}
+
+static void a_scope_that_is_not_there_is_waited_for(void **state)
+{
+    const struct rv_fan_scope scope = {
+        .path = DIR "/later", .kind = RV_FAN_TREE, .actions = RV_DO_READ, .ask = true
+    };
+    const struct rv_fan_set set = { .scopes = &scope,
+                                    .scope_count = 1,
+                                    .deadline_ns = 20 * RV_NS_PER_S };
+    struct rv_fan_taken taken;
+
+    rv_assert_ok(rv_fan_swap(stage.fan, &set, &taken));
+    assert_int_equal(taken.missing_scopes, 1);
+    assert_int_equal(mkdir(DIR "/later", 0755), 0);
+    write_file(DIR "/later/file", "x");
+    assert_int_equal(rv_fan_follow(stage.fan), 1);
+    stage.verdict = RV_FAN_DENY;
+    stage.flags = 0;
+    assert_int_equal(reads(DIR "/later/file"), EPERM);
+    stage.verdict = RV_FAN_ALLOW;
 }
 
 static void a_set_says_what_becomes_of_its_rules(void **state)
@@ -516,8 +537,8 @@ static void rules_that_need_the_judge_ask_it(void **state)
     struct rv_fan_counts before = counts_of(&stage);
 
     rule.risk_min = 700;
-    put(&stage, &(struct rv_fan_set){
-                    .rules = &rule, .rule_count = 1, .deadline_ns = 20 * RV_NS_PER_S });
+    put(&stage,
+        &(struct rv_fan_set){ .rules = &rule, .rule_count = 1, .deadline_ns = 20 * RV_NS_PER_S });
     let_settle();
     stage.flags = 0;
     stage.verdict = RV_FAN_DENY;
@@ -1071,6 +1092,7 @@ int main(void)
         cmocka_unit_test(a_process_whose_first_thread_has_ended_is_known),
         cmocka_unit_test(the_shadow_only_reports),
         cmocka_unit_test(a_bad_set_leaves_the_old_one_standing),
+        cmocka_unit_test(a_scope_that_is_not_there_is_waited_for),
         cmocka_unit_test(a_set_says_what_becomes_of_its_rules),
         cmocka_unit_test(the_judge_is_asked_and_its_answer_kept),
         cmocka_unit_test(without_leave_to_cache_each_is_asked),

@@ -165,6 +165,7 @@ static int install(struct rv_fan *fan, struct fan_rules *rules, struct rv_fan_ta
     } else {
         taken->marks = rv_fan_marks_count(marks);
         taken->incomplete = work.incomplete;
+        taken->missing_scopes = work.missing;
         taken->carried &= ~work.hanging;
         commit(fan, at);
         replace(fan, rules, marks);

@@ -352,6 +352,10 @@ int rv_fan_marks_new(struct fan_marks **ret_marks, struct fan_marks_work *work)
         };
 
         r = mark_target(marks, work, &target);
+        if (r == -ENOENT || r == -ENOTDIR) { /* who may remove it must not hold up a new set */
+            work->missing++;
+            r = watch_name(marks, work, scope->path);
+        }
         if (r < 0)
             return r;
     }

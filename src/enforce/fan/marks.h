@@ -20,6 +20,7 @@ struct fan_marks_work {
     unsigned depth;     /* zero */
     size_t failed_rule; /* out */
     uint64_t hanging;   /* out: rules that name files on a file system whose opens may hang */
+    size_t missing;     /* out: scopes that are not there */
     bool incomplete;    /* out: more folders, or deeper, than are marked */
 };
 

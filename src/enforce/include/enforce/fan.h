@@ -69,6 +69,7 @@ struct rv_fan_taken {
     uint64_t asks;       /* depends on lineage or risk: the judge is asked, nothing is cached */
     uint64_t unresolved; /* names a file that is not there */
     size_t marks;
+    size_t missing_scopes; /* not there: asked about from when rv_fan_follow() finds them */
     bool incomplete;    /* a tree has more than 16384 folders, or deeper than 64: not all marked */
     size_t failed_rule; /* on failure: SIZE_MAX when it was not a rule */
 };
