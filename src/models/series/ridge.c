@@ -6,9 +6,10 @@
 int rv_ridge_init(struct rv_ridge *ridge, size_t terms, size_t targets)
 {
     *ridge = (struct rv_ridge){ .terms = terms, .targets = targets };
+    ridge->sums = calloc(terms + targets, sizeof(*ridge->sums));
     ridge->gram = calloc(terms * terms, sizeof(*ridge->gram));
     ridge->cross = calloc(targets * terms, sizeof(*ridge->cross));
-    if (ridge->gram && ridge->cross)
+    if (ridge->sums && ridge->gram && ridge->cross)
         return 0;
     rv_ridge_done(ridge);
     return -ENOMEM;
@@ -16,18 +17,21 @@ int rv_ridge_init(struct rv_ridge *ridge, size_t terms, size_t targets)
 
 void rv_ridge_done(struct rv_ridge *ridge)
 {
+    free(ridge->sums);
     free(ridge->gram);
     free(ridge->cross);
     *ridge = (struct rv_ridge){ 0 };
 }
 
-void rv_ridge_add(struct rv_ridge *ridge, const double *terms, const double *targets,
-                  double weight)
+void rv_ridge_add(struct rv_ridge *ridge, const double *terms, const double *targets, double weight)
 {
     size_t n = ridge->terms;
 
+    ridge->weight += weight;
     for (size_t i = 0; i < n; i++) {
         double *row = ridge->gram + i * n, term = terms[i] * weight;
+
+        ridge->sums[i] += term;
 
         for (size_t k = 0; k <= i; k++)
             row[k] += term * terms[k];
@@ -35,9 +39,57 @@ void rv_ridge_add(struct rv_ridge *ridge, const double *terms, const double *tar
     for (size_t t = 0; t < ridge->targets; t++) {
         double *row = ridge->cross + t * n, target = targets[t] * weight;
 
+        ridge->sums[n + t] += target;
+
         for (size_t i = 0; i < n; i++)
             row[i] += target * terms[i];
     }
+}
+
+static void subtract(double *into, const double *all, const double *part, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        into[i] = all[i] - part[i];
+}
+
+void rv_ridge_without(struct rv_ridge *into, const struct rv_ridge *all,
+                      const struct rv_ridge *part)
+{
+    size_t n = all->terms;
+
+    into->weight = all->weight - part->weight;
+    subtract(into->sums, all->sums, part->sums, n + all->targets);
+    subtract(into->gram, all->gram, part->gram, n * n);
+    subtract(into->cross, all->cross, part->cross, all->targets * n);
+}
+
+int rv_ridge_standardise(struct rv_ridge *ridge, double *ret_mean, double *ret_deviation)
+{
+    size_t n = ridge->terms;
+
+    if (!(ridge->weight > 0))
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        double mean = ridge->sums[i] / ridge->weight;
+        double variance = ridge->gram[i * n + i] / ridge->weight - mean * mean;
+
+        ret_mean[i] = mean;
+        ret_deviation[i] = variance > 1e-12 ? sqrt(variance) : 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k <= i; k++) {
+            double *product = &ridge->gram[i * n + k];
+
+            *product = (*product - ridge->weight * ret_mean[i] * ret_mean[k]) /
+                       (ret_deviation[i] * ret_deviation[k]);
+        }
+        for (size_t t = 0; t < ridge->targets; t++) {
+            double *product = &ridge->cross[t * n + i];
+
+            *product = (*product - ridge->sums[n + t] * ret_mean[i]) / ret_deviation[i];
+        }
+    }
+    return 0;
 }
 
 /** Lower Cholesky factor of a symmetric matrix (lower half given), in place. */
@@ -127,8 +179,8 @@ int rv_ridge_solve(const struct rv_ridge *ridge, size_t target, const size_t *le
 {
     size_t n = ridge->terms;
     RV_AUTO(rv_freep) double *g = malloc(n * sizeof(*g));
-    RV_AUTO(rv_freep) double *small =
-        malloc((left_out_count * left_out_count + 1) * sizeof(*small));
+    RV_AUTO(rv_freep)
+    double *small = malloc((left_out_count * left_out_count + 1) * sizeof(*small));
     RV_AUTO(rv_freep) double *correction = malloc((left_out_count + 1) * sizeof(*correction));
     int r;
 

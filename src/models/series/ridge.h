@@ -9,7 +9,9 @@
 
 struct rv_ridge {
     size_t terms, targets;
-    double *gram;  /* terms * terms: weighted products of standardised terms */
+    double weight; /* of all rows */
+    double *sums;  /* terms + targets: weighted */
+    double *gram;  /* terms * terms, lower half: weighted products */
     double *cross; /* targets * terms */
 };
 
@@ -17,6 +19,12 @@ RV_MUST_CHECK int rv_ridge_init(struct rv_ridge *ridge, size_t terms, size_t tar
 void rv_ridge_done(struct rv_ridge *ridge);
 void rv_ridge_add(struct rv_ridge *ridge, const double *terms, const double *targets,
                   double weight);
+/** `into`, of the same size, becomes what `all` holds and `part` does not. */
+void rv_ridge_without(struct rv_ridge *into, const struct rv_ridge *all,
+                      const struct rv_ridge *part);
+/** From sums to those of terms with mean 0 and deviation 1. @return 0; -EINVAL without rows. */
+RV_MUST_CHECK int rv_ridge_standardise(struct rv_ridge *ridge, double *ret_mean,
+                                       double *ret_deviation);
 /** Replace `gram` by the inverse of gram + penalty * I. @return 0; -EDOM; -ENOMEM. */
 RV_MUST_CHECK int rv_ridge_invert(struct rv_ridge *ridge, double penalty);
 /**

@@ -82,6 +82,81 @@ static void a_sensor_that_lies_is_found_and_named(void **state)
     rv_series_done(&test);
 }
 
+static void make_normal(struct rv_series_set *normal, size_t rows)
+{
+    normal->items = calloc(1, sizeof(*normal->items));
+    normal->count = 1;
+    make_plant(&normal->items[0], rows, SIZE_MAX);
+}
+
+static void an_alarm_ends_soon_after_its_cause(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_series_set normal = { 0 };
+    struct rv_series_model *model = NULL;
+    struct rv_series test;
+
+    state_of_random = 5;
+    make_normal(&normal, 2000);
+    make_plant(&test, 400, SIZE_MAX);
+    for (size_t i = 300; i < 340; i++)
+        test.value[i * SENSORS + PRESSURE] += 5;
+    rv_assert_ok(rv_series_train(&model, &normal, NULL, &options, NULL));
+    assert_in_range(alarms(model, &test, 300, 340), 38, 40);
+    assert_int_equal(alarms(model, &test, 350, 400), 0);
+    rv_series_model_free(&model);
+    rv_series_set_done(&normal);
+    rv_series_done(&test);
+}
+
+static void a_sensor_that_never_moved_is_news_when_it_does(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_series_set normal = { 0 };
+    struct rv_series_model *model = NULL;
+    struct rv_series_reason reason;
+    struct rv_series test;
+
+    state_of_random = 6;
+    make_normal(&normal, 2000);
+    make_plant(&test, 400, SIZE_MAX);
+    for (size_t i = 200; i < 240; i++)
+        test.value[i * SENSORS + SPARE] = 0;
+    rv_assert_ok(rv_series_train(&model, &normal, NULL, &options, NULL));
+    assert_in_range(alarms(model, &test, 202, 240), 36, 38);
+    assert_int_equal(rv_series_explain(model, &test, 220, &reason, 1), 1);
+    assert_int_equal(reason.column, SPARE);
+    assert_true(reason.expected >= 1 && reason.seen <= 0);
+    rv_series_model_free(&model);
+    rv_series_set_done(&normal);
+    rv_series_done(&test);
+}
+
+/** Labels that come an hour late must not teach the model that attacks are normal. */
+static void rows_close_to_attacks_do_not_calibrate(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_series_set normal = { 0 }, attack = { 0 };
+    struct rv_series_model *model = NULL;
+    struct rv_series test;
+
+    state_of_random = 7;
+    make_normal(&normal, 1500);
+    attack.items = calloc(1, sizeof(*attack.items));
+    attack.count = 1;
+    make_plant(&attack.items[0], 2300, 2000);
+    for (size_t i = 1997; i < 2001; i++)
+        attack.items[0].label[i] = RV_LABEL_NORMAL;
+    make_plant(&test, 600, 400);
+    rv_assert_ok(rv_series_train(&model, &normal, &attack, &options, NULL));
+    assert_in_range(alarms(model, &test, 0, 400), 0, 12);
+    assert_in_range(alarms(model, &test, 406, 600), 180, 194);
+    rv_series_model_free(&model);
+    rv_series_set_done(&normal);
+    rv_series_set_done(&attack);
+    rv_series_done(&test);
+}
+
 static void levels_serve_when_there_is_little_data(void **state)
 {
     const struct rv_task_options options = { .seed = 1 };
@@ -160,6 +235,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sensor_that_lies_is_found_and_named),
+        cmocka_unit_test(an_alarm_ends_soon_after_its_cause),
+        cmocka_unit_test(a_sensor_that_never_moved_is_news_when_it_does),
+        cmocka_unit_test(rows_close_to_attacks_do_not_calibrate),
         cmocka_unit_test(levels_serve_when_there_is_little_data),
         cmocka_unit_test(saving_changes_nothing_and_damage_is_refused),
         cmocka_unit_test(other_columns_are_refused),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file models/series.h  Models of sensor series: what each reading should be, given the others.
- * Residuals of a principal-component model and of one regression a sensor on the others, scaled,
- * smoothed over a window; reasons are sensors with a direction. Immutable; scoring is thread-safe.
+ * With enough rows each sensor is predicted from the others and from the row before, by a
+ * regression and by a boosted forest; with few, sensors are watched for leaving their level. Risk
+ * counts alarms, not rows: 200 says that one in a hundred windows of rows scores so high somewhere.
+ * Reasons are sensors with a direction. Immutable; scoring is thread-safe.
  */
 #pragma once
 
@@ -12,8 +14,8 @@
 struct rv_series_model;
 
 struct rv_series_reason {
-    size_t column;  /* of the series */
-    double share;   /* of the score, 0..1 */
+    size_t column; /* of the series */
+    double share;  /* of the score, 0..1 */
     double expected, seen;
 };
 
