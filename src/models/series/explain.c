@@ -42,7 +42,7 @@ static void add_row(const struct rv_series_model *model, const double *rows, siz
             continue;
         parts[j].worst = by_regression + by_forest;
         parts[j].seen = sensor->mean + seen * sensor->deviation;
-        parts[j].expected = sensor->mean + (seen - regression[j]) * sensor->deviation;
+        parts[j].expected = sensor->mean + (seen - forest[j]) * sensor->deviation;
     }
 }
 

@@ -106,8 +106,27 @@ int64_t rv_score_q16(double score)
     return (int64_t)llround(score * 65536);
 }
 
-int rv_calibrate_scores(struct rv_calibration **ret_calibration, const double *scores,
-                        size_t count)
+/**
+ * A bin begins at each score and the next one just above it, so that a score between two known ones
+ * counts only those above: the p-value is exact where the edges reach.
+ * @param edges room for twice `count`. @return how many.
+ */
+static size_t split_edges(int64_t *edges, size_t count)
+{
+    size_t used = 2 * count, kept = 0;
+
+    for (size_t i = count; i-- > 0;) {
+        edges[2 * i] = edges[i];
+        edges[2 * i + 1] = edges[2 * i] + 1;
+    }
+    for (size_t i = 0; i < used; i++) {
+        if (kept == 0 || edges[i] > edges[kept - 1])
+            edges[kept++] = edges[i];
+    }
+    return kept;
+}
+
+int rv_calibrate_scores(struct rv_calibration **ret_calibration, const double *scores, size_t count)
 {
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
     RV_AUTO(rv_freep) int64_t *fixed = NULL;
@@ -123,7 +142,8 @@ int rv_calibrate_scores(struct rv_calibration **ret_calibration, const double *s
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
         fixed[i] = rv_score_q16(scores[i]);
-    options.edge_count = rv_calibration_edges(fixed, count, edges, RV_CALIBRATION_EDGES_MAX);
+    options.edge_count =
+        split_edges(edges, rv_calibration_edges(fixed, count, edges, RV_CALIBRATION_EDGES_MAX / 2));
     options.edges_q16 = edges;
     r = rv_calibration_new(&calibration, &options);
     if (r < 0)

@@ -209,7 +209,8 @@ int cmd_model_explain(int argc, char **argv)
     const struct rv_option options[] = {
         { RV_OPTION_STRING, 0, "rows", "FILE", "rows of a forest, one a line", &rows, 0, 0 },
         { RV_OPTION_U64, 0, "row", "N", "which row, from 1", &number, 1, 0 },
-        { RV_OPTION_STRING, 0, "input", "FILE", "traces, or a recorded stream", &input, 0, 0 },
+        { RV_OPTION_STRING, 0, "input", "FILE", "traces, series, command lines, or a stream",
+          &input, 0, 0 },
         { RV_OPTION_STRING, 0, "id", "ID", "which of them (default: the highest score)", &id, 0,
           0 },
         { RV_OPTION_U64, 0, "top", "N", "how many reasons to print", &top, 1, 4096 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The series task: tables of sensor readings. */
 #include "figures.h"
+#include "package.h"
 #include "task.h"
 
 #include "models/package.h"
@@ -227,6 +228,111 @@ static int eval(const struct rv_package *package, const struct task_files *files
     return r < 0 ? r : note(&tally, report);
 }
 
+/* ---- Reasons ---- */
+
+/** The row of that id ("series:row" when the file holds several), or the one that scores highest.
+ */
+struct place {
+    const struct rv_series *series; /* NULL: none */
+    size_t row;
+    struct rv_score score;
+};
+
+static bool is_row(const struct rv_series_set *set, const struct rv_series *series, size_t row,
+                   const char *id)
+{
+    size_t len = strlen(series->name);
+
+    if (rv_streq(series->row_id[row], id))
+        return true;
+    return set->count > 1 && strncmp(id, series->name, len) == 0 && id[len] == ':' &&
+           rv_streq(series->row_id[row], id + len + 1);
+}
+
+static int find(const struct rv_series_model *model, const struct rv_series_set *set,
+                const char *id, struct place *ret_place)
+{
+    for (size_t s = 0; s < set->count; s++) {
+        const struct rv_series *series = &set->items[s];
+        RV_AUTO(rv_freep) struct rv_score *scores = calloc(series->rows + 1, sizeof(*scores));
+        struct rv_dataset_error error = { 0 };
+        int r = scores ? rv_series_score(model, series, scores, &error) : -ENOMEM;
+
+        if (r < 0)
+            return task_refuse(series->name, r, &error);
+        for (size_t i = 0; i < series->rows; i++) {
+            if (id ? !ret_place->series && is_row(set, series, i, id)
+                   : !ret_place->series || scores[i].raw > ret_place->score.raw)
+                *ret_place = (struct place){ series, i, scores[i] };
+        }
+    }
+    if (ret_place->series)
+        return 0;
+    if (id)
+        fprintf(stderr, "no row has the id '%s'\n", id);
+    else
+        fprintf(stderr, "the file holds no row\n");
+    return -ENOENT;
+}
+
+static void print_reasons(const struct place *place, const struct rv_series_reason *reasons,
+                          size_t count, bool json)
+{
+    const char *id = place->series->row_id[place->row];
+    json_t *list = json_array();
+
+    if (!json)
+        printf("%s: risk %u, raw score %.4f\n", id, place->score.risk, place->score.raw);
+    for (size_t i = 0; i < count; i++) {
+        const struct rv_series_reason *reason = &reasons[i];
+        const char *sensor = place->series->column[reason->column];
+        const char *side = reason->seen < reason->expected ? "low" : "high";
+
+        if (json)
+            (void)json_array_append_new(list,
+                                        json_pack("{s:s, s:f, s:s, s:f, s:f}", "sensor", sensor,
+                                                  "share", reason->share, "direction", side, "seen",
+                                                  reason->seen, "expected", reason->expected));
+        else
+            printf("  %5.1f %%  %s reads %.4g, too %s: %.4g was expected\n", 100 * reason->share,
+                   sensor, reason->seen, side, reason->expected);
+    }
+    if (json)
+        model_print_json(json_pack("{s:s, s:I, s:f, s:O}", "id", id, "risk",
+                                   (json_int_t)place->score.risk, "raw", place->score.raw,
+                                   "reasons", list));
+    json_decref(list);
+}
+
+static int explain(const struct rv_package *package, const char *input,
+                   const struct task_question *question)
+{
+    RV_AUTO(rv_series_model_free) struct rv_series_model *model = NULL;
+    RV_AUTO(rv_series_set_done) struct rv_series_set set = { 0 };
+    RV_AUTO(rv_freep) struct rv_series_reason *reasons = NULL;
+    struct rv_dataset_error error = { 0 };
+    struct place place = { 0 };
+    int r = rv_series_load(&model, rv_package_section(package, "series"));
+
+    if (r < 0) {
+        fprintf(stderr, "the series model in the package is damaged: %s\n", strerror(-r));
+        return r;
+    }
+    r = rv_series_read(&set, AT_FDCWD, input, &error);
+    if (r < 0)
+        return task_refuse(input, r, &error);
+    r = find(model, &set, question->id, &place);
+    if (r < 0)
+        return r;
+    reasons = calloc(question->top, sizeof(*reasons));
+    if (!reasons)
+        return -ENOMEM;
+    print_reasons(&place, reasons,
+                  rv_series_explain(model, place.series, place.row, reasons, question->top),
+                  question->json);
+    return 0;
+}
+
 const struct model_task model_task_series = {
     .name = "series",
     .section = "series",
@@ -235,5 +341,6 @@ const struct model_task model_task_series = {
               "the plant needs training anew.",
     .train = train,
     .score = score,
+    .explain = explain,
     .eval = eval,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text task: command lines, one a line or as JSON lines. */
 #include "figures.h"
+#include "package.h"
 #include "task.h"
 
 #include "base/hash.h"
@@ -82,8 +83,9 @@ static int score(const struct rv_package *package, const char *input, const stru
 static const struct {
     const char *name, *before, *after;
 } paddings[] = {
-    { "as recorded", "", "" },     { "benign after", "", " ; " },  { "benign before", " ; ", "" },
-    { "benign around", " && ", " ; " }, { "as a comment", "", " # " },
+    { "as recorded", "", "" },      { "benign after", "", " ; " },
+    { "benign before", " ; ", "" }, { "benign around", " && ", " ; " },
+    { "as a comment", "", " # " },
 };
 
 static const char *draw_line(const struct rv_lines *normal, uint64_t *random)
@@ -167,6 +169,102 @@ static int eval(const struct rv_package *package, const struct task_files *files
     return r < 0 ? r : judge(model, &normal, &attack, seed, report);
 }
 
+/* ---- Reasons ---- */
+
+/** The line of that id, or the one that scores highest; NULL after saying why. */
+static const struct rv_line *find(const struct rv_text_model *model, const struct rv_lines *set,
+                                  const char *id, struct rv_score *ret_score)
+{
+    const struct rv_line *found = NULL;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct rv_line *line = &set->items[i];
+        struct rv_score score;
+
+        if ((id && !rv_streq(line->id, id)) ||
+            rv_text_score(model, rv_span_str(line->text), &score) < 0)
+            continue;
+        if (found && score.raw <= ret_score->raw)
+            continue;
+        found = line;
+        *ret_score = score;
+    }
+    if (!found && id)
+        fprintf(stderr, "no line has the id '%s'\n", id);
+    else if (!found)
+        fprintf(stderr, "the file holds no line\n");
+    return found;
+}
+
+/** Bytes of an attacker: none may steer a terminal. */
+static void add_shown(struct rv_buf *into, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)text[i];
+
+        if (c >= 0x20 && c < 0x7f)
+            rv_buf_add_char(into, (char)c);
+        else
+            rv_buf_addf(into, "\\x%02x", c);
+    }
+}
+
+static void print_reasons(const struct rv_line *line, const struct rv_score *score,
+                          const struct rv_text_reason *reasons, size_t count, bool json)
+{
+    json_t *list = json_array();
+
+    if (!json)
+        printf("%s: risk %u, raw score %.4f\n", line->id, score->risk, score->raw);
+    for (size_t i = 0; i < count; i++) {
+        RV_AUTO(rv_buf_done) struct rv_buf token = { 0 };
+
+        add_shown(&token, line->text + reasons[i].at, reasons[i].len);
+        if (token.failed || !token.data)
+            continue;
+        if (json)
+            (void)json_array_append_new(list, json_pack("{s:s, s:I, s:f}", "token", token.data,
+                                                        "at", (json_int_t)reasons[i].at, "weight",
+                                                        reasons[i].weight));
+        else
+            printf("  %+9.4f  %s  (byte %zu)\n", reasons[i].weight, token.data, reasons[i].at);
+    }
+    if (json)
+        model_print_json(json_pack("{s:s, s:I, s:f, s:O}", "id", line->id, "risk",
+                                   (json_int_t)score->risk, "raw", score->raw, "reasons", list));
+    json_decref(list);
+}
+
+static int explain(const struct rv_package *package, const char *input,
+                   const struct task_question *question)
+{
+    RV_AUTO(rv_text_model_free) struct rv_text_model *model = NULL;
+    RV_AUTO(rv_lines_done) struct rv_lines set = { 0 };
+    RV_AUTO(rv_freep) struct rv_text_reason *reasons = NULL;
+    struct rv_dataset_error error = { 0 };
+    const struct rv_line *line;
+    struct rv_score score = { 0 };
+    int r = rv_text_load(&model, rv_package_section(package, "text"));
+
+    if (r < 0) {
+        fprintf(stderr, "the text model in the package is damaged: %s\n", strerror(-r));
+        return r;
+    }
+    r = rv_lines_read(&set, AT_FDCWD, input, &error);
+    if (r < 0)
+        return task_refuse(input, r, &error);
+    line = find(model, &set, question->id, &score);
+    if (!line)
+        return -ENOENT;
+    reasons = calloc(question->top, sizeof(*reasons));
+    if (!reasons)
+        return -ENOMEM;
+    print_reasons(line, &score, reasons,
+                  rv_text_explain(model, rv_span_str(line->text), reasons, question->top),
+                  question->json);
+    return 0;
+}
+
 const struct model_task model_task_text = {
     .name = "text",
     .section = "text",
@@ -175,5 +273,6 @@ const struct model_task model_task_text = {
               "tell it little.",
     .train = train,
     .score = score,
+    .explain = explain,
     .eval = eval,
 };
