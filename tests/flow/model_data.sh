@@ -72,7 +72,7 @@ ok "one line an item: id, risk, raw score"
     floor "detection at risk 130" 9000 && ceiling "false positives at risk 130" 1200
 ok "made-up attacks are found at the promised rate"
 "$reeve" model eval --model a.rv --normal fresh.tsv --attack other.tsv -o c.rv --json >out 2>&1 &&
-    grep -q '"evasion":\[{"change":"as recorded"' out && "$reeve" model inspect c.rv >out 2>&1
+    grep -q '"evasion":\[{"attack":"as recorded"' out && "$reeve" model inspect c.rv >out 2>&1
 ok "figures and the evasion table go into the manifest"
 "$reeve" model explain a.rv --input other.tsv --id 7 --top 3 >out 2>&1 &&
     [ "$(wc -l <out)" -eq 4 ] && head -1 out | grep -q '^7: risk ' &&
