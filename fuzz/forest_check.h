@@ -6,6 +6,7 @@
 #pragma once
 
 #include "models/forest_model.h"
+#include "models/kernel_table.h"
 
 #include <stdio.h>
 
@@ -81,6 +82,24 @@ static inline void check_codec(const struct rv_forest *forest)
     rv_buf_done(&again);
 }
 
+/* As a table, where it fits one: the walk that the kernel does gives the same score. */
+static inline void check_table(const struct rv_forest *forest, const struct rv_row_set *rows)
+{
+    struct rv_kernel_model model = { { forest, NULL }, 1 };
+    struct rv_kernel_table *table = NULL;
+
+    if (rows->width > RV_KERNEL_ROW || rv_kernel_table_make(&model, &table) < 0)
+        return;
+    for (size_t i = 0; i < rows->count; i++) {
+        const int32_t *row = rows->values + i * rows->width;
+        struct rv_kernel_score score = { 0 };
+
+        memcpy(score.row, row, rows->width * sizeof(*row));
+        CHECK(rv_table_score(&table->heads[0], &score) == rv_forest_score_plain(forest, row));
+    }
+    free(table);
+}
+
 static inline void check_forest(const struct rv_forest *forest)
 {
     struct rv_row_set rows = { 0 };
@@ -99,6 +118,7 @@ static inline void check_forest(const struct rv_forest *forest)
             free(row);
         }
     }
+    check_table(forest, &rows);
     check_codec(forest);
     CHECK(rv_kernel_emit(&model, &place, &code) <= 0);
     rv_buf_done(&code);

@@ -32,27 +32,34 @@ struct rv_kernel_table {
     struct rv_table_head heads[RV_KERNEL_HEADS];
 };
 
+#define RV_TABLE_MASK (RV_TABLE_TREES * RV_TABLE_SLOTS - 1)
+
 #ifdef __bpf__
+#define RV_TABLE_INLINE static __always_inline
+/* The compiler must neither turn the sign into a branch nor drop a mask that the verifier needs. */
+#define RV_TABLE_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
+#else /* for proofs and fuzzing: the same walk in user space */
+#define RV_TABLE_INLINE           static inline
+#define RV_TABLE_OPAQUE(variable) ((void)(variable))
+#endif
+
 struct rv_table_walk {
     const struct rv_table_head *head;
     const struct rv_kernel_score *score;
-    __s64 sum;
+    __u64 sum; /* unsigned: a hostile table may wrap it */
 };
 
-#define RV_TABLE_MASK (RV_TABLE_TREES * RV_TABLE_SLOTS - 1)
-
-/* The compiler must neither turn the sign into a branch nor drop a mask that the verifier needs. */
-#define RV_TABLE_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
-
-static long rv_table_walk_tree(__u32 tree, void *context)
+static inline long rv_table_walk_tree(__u32 tree, void *context)
 {
-    struct rv_table_walk *walk = context;
+    struct rv_table_walk *walk = (struct rv_table_walk *)context;
     const struct rv_table_head *head = walk->head;
-    const struct rv_kernel_score *score = walk->score;
+    const struct rv_kernel_score *scratch = walk->score;
     __u64 first = ((__u64)tree * RV_TABLE_SLOTS) & RV_TABLE_MASK;
     __u64 at = 1;
 
+#ifdef __clang__
 #pragma unroll
+#endif
     for (int level = 0; level < RV_TABLE_DEPTH; level++) {
         __u64 index = first + at;
         __u64 feature;
@@ -63,27 +70,31 @@ static long rv_table_walk_tree(__u32 tree, void *context)
         index &= RV_TABLE_MASK;
         feature = head->splits[index].feature;
         feature &= RV_KERNEL_ROW - 1;
-        difference = (__s64)score->row[feature] - head->splits[index].value;
+        difference = (__s64)scratch->row[feature] - head->splits[index].value;
         RV_TABLE_OPAQUE(difference);
         at = 2 * at + ((__u64)difference >> 63);
     }
     at = first + (at & (RV_TABLE_SLOTS - 1));
     RV_TABLE_OPAQUE(at);
     at &= RV_TABLE_MASK;
-    walk->sum += head->leaves[at];
+    walk->sum += (__u64)(__s64)head->leaves[at];
     return 0;
 }
 
-/** The score of one head over `score->row`. `head` points into a map's value. */
-static __always_inline __s64 rv_table_score(const struct rv_table_head *head,
-                                            const struct rv_kernel_score *score)
+/** The score of one head over `scratch->row`. In BPF `head` points into a map's value. */
+RV_TABLE_INLINE __s64 rv_table_score(const struct rv_table_head *head,
+                                     const struct rv_kernel_score *scratch)
 {
-    struct rv_table_walk walk = { head, score, head->base_q16 };
+    struct rv_table_walk walk = { head, scratch, (__u64)head->base_q16 };
     __u32 trees = head->trees;
 
     if (trees > RV_TABLE_TREES)
         trees = RV_TABLE_TREES;
+#ifdef __bpf__
     bpf_loop(trees, rv_table_walk_tree, &walk, 0);
-    return walk.sum;
-}
+#else
+    for (__u32 tree = 0; tree < trees; tree++)
+        (void)rv_table_walk_tree(tree, &walk);
 #endif
+    return (__s64)walk.sum;
+}
