@@ -9,9 +9,10 @@
 
 #define LEASE_MS 60000
 
-extern struct rv_lsm *lsm; /* opened by set_up_lsm() */
+extern struct rv_lsm *lsm;
 
-int set_up_lsm(void **state);
+/** Open it. @return what main() must end with, or -1 to go on. */
+int open_lsm(void);
 
 /** A rule about these actions that refuses everything, for every risk. */
 struct rv_rule rule_about(uint32_t actions);
@@ -24,6 +25,15 @@ void put_rule(const struct rv_rule *rule);
 void put_nothing(void);
 
 uint64_t count_of(size_t rule, enum rv_refusal verdict);
+
+/* One group of tests in each file; nonzero when one failed. */
+int hooks_run(void);
+int terms_run(void);
+int safety_run(void);
+int cost_run(void);
+int self_run(void);
+
+void copy_file(const char *from, const char *to);
 
 /** Run in a child; what it returns is 0 or -errno. */
 int in_child(int (*attempt)(void));

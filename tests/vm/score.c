@@ -416,7 +416,7 @@ static int set_up(void **state)
     assert_int_equal(mkdir(DIR, 0755), 0);
     assert_int_equal(mkdir(DIR "/mnt", 0755), 0);
     close(open(DIR "/secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    assert_int_equal(set_up_lsm(state), 0);
+    rv_assert_ok(rv_lsm_open(&lsm));
     ns_without = ns_of_renames();
     r = rv_score_open(&score,
                       &(struct rv_score_options){ rv_lsm_risks_fd(lsm), RV_SCORE_EMITTED, true });

@@ -49,26 +49,45 @@ enum {
 struct super_block {
     __u32 s_dev;
 };
+struct hlist_node {
+    struct hlist_node *next;
+};
+struct hlist_head {
+    struct hlist_node *first;
+};
 struct inode {
     __u16 i_mode;
     __u64 i_ino;
     __u32 i_nlink;
     struct super_block *i_sb;
+    struct hlist_head i_dentry;
 };
 struct qstr {
-    __u32 len;
     const unsigned char *name;
 };
 struct dentry {
     struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
+    struct super_block *d_sb;
+    union {
+        struct hlist_node d_alias;
+    } d_u;
+};
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
 };
 struct path {
+    struct vfsmount *mnt;
     struct dentry *dentry;
 };
 struct file {
-    unsigned int f_mode;
+    unsigned int f_mode, f_flags;
     struct path f_path;
     struct inode *f_inode;
 };
@@ -77,7 +96,7 @@ struct mm_struct {
 };
 struct vm_area_struct {
     struct file *vm_file;
-    void *vm_ops;
+    void *vm_ops, *anon_vma;
 };
 typedef struct {
     __u32 val;
@@ -135,6 +154,14 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 /* Copied whole out of the kernel: no relocation. */
+struct rv_qstr {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    __u32 hash, len;
+#else
+    __u32 len, hash;
+#endif
+    const unsigned char *name;
+};
 struct rv_sockaddr_in {
     __u16 family;
     __be16 port;

@@ -44,28 +44,33 @@ static long name_step(__u32 level, struct name_walk *walk)
 static __always_inline __u64 name_hash(struct dentry *dentry, __u64 hash)
 {
     struct name_walk walk = { 0 };
+    struct rv_qstr name = { 0 };
 
-    walk.at = BPF_CORE_READ(dentry, d_name.name);
-    walk.left = BPF_CORE_READ(dentry, d_name.len);
-    walk.hash = rv_lsm_mix(hash, walk.left);
-    bpf_loop(RV_LSM_NAME_MAX / 8, name_step, &walk, 0);
+    bpf_probe_read_kernel(&name, sizeof(name), __builtin_preserve_access_index(&dentry->d_name));
+    walk.hash = rv_lsm_mix(hash, name.len);
+    walk.left = name.len;
+    walk.at = name.name;
+    if (name_step(0, &walk) == 0 && walk.left) /* most names fit into a word or two */
+        bpf_loop(RV_LSM_NAME_MAX / 8 - 1, name_step, &walk, 0);
     return walk.hash;
 }
 
-/** Folder and name of a dentry; 0 for the root of a file system. */
-static __noinline __u64 place_of(struct dentry *dentry)
+static __always_inline __u32 device_of(struct dentry *dentry)
+{
+    return BPF_CORE_READ(dentry, d_sb, s_dev);
+}
+
+/** Folder and name of a dentry on `dev`; 0 for the root of a file system. */
+static __noinline __u64 place_of(struct dentry *dentry, __u32 dev)
 {
     struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-    struct inode *folder;
 
     if (!parent || parent == dentry)
         return 0;
-    folder = BPF_CORE_READ(parent, d_inode);
-    return name_hash(dentry, rv_lsm_place_seed(seed, BPF_CORE_READ(folder, i_ino),
-                                               BPF_CORE_READ(folder, i_sb, s_dev)));
+    return name_hash(dentry, rv_lsm_place_seed(seed, BPF_CORE_READ(parent, d_inode, i_ino), dev));
 }
 
-/** What a process runs; all zero for a kernel thread. */
+/** What a process runs, by its memory; all zero for a kernel thread. */
 static __always_inline void program_of(struct task_struct *task, struct rv_lsm_program *program)
 {
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
@@ -77,7 +82,7 @@ static __always_inline void program_of(struct task_struct *task, struct rv_lsm_p
     inode = BPF_CORE_READ(file, f_inode);
     program->inode = BPF_CORE_READ(inode, i_ino);
     program->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-    program->place = place_of(BPF_CORE_READ(file, f_path.dentry));
+    program->place = place_of(BPF_CORE_READ(file, f_path.dentry), program->dev);
 }
 
 static __always_inline bool same_program(const struct rv_lsm_program *a,
@@ -127,6 +132,15 @@ static long ancestor_step(__u32 level, struct ancestor_walk *walk)
     return !parent || parent == at;
 }
 
+/** Somebody who was forked while we watched, and has no lineage: there was no memory for it. */
+static __always_inline bool is_lost(struct task_struct *leader)
+{
+    __u32 zero = 0;
+    struct rv_lsm_control *c = bpf_map_lookup_elem(&control, &zero);
+
+    return c && c->attached_boot_ns && leader->start_boottime > c->attached_boot_ns;
+}
+
 /** The lineage of a leader, made from its living ancestors when it has none. NULL: no memory. */
 static __noinline struct rv_lsm_lineage *lineage_of(struct task_struct *leader)
 {
@@ -138,9 +152,10 @@ static __noinline struct rv_lsm_lineage *lineage_of(struct task_struct *leader)
     lineage = bpf_task_storage_get(&lineages, leader, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!lineage)
         return NULL;
+    program_of(leader, &lineage->now);
     walk.at = leader;
     walk.lineage = lineage;
-    if (bpf_loop(ANCESTORS_MAX, ancestor_step, &walk, 0) >= ANCESTORS_MAX)
+    if (bpf_loop(ANCESTORS_MAX, ancestor_step, &walk, 0) >= ANCESTORS_MAX || is_lost(leader))
         lineage->cut = 1;
     return lineage;
 }

@@ -87,15 +87,31 @@ static int load(struct rv_lsm *lsm)
     return r < 0 ? r : rv_lsm_bpf__attach(lsm->bpf);
 }
 
+static int put_control(struct rv_lsm *lsm)
+{
+    uint32_t zero = 0;
+
+    return bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.control), &zero, &lsm->control, BPF_ANY) <
+                   0
+               ? -errno
+               : 0;
+}
+
 /** Run the iterator over all tasks once: those that ran before us get their lineage. */
 static int seed_lineages(struct rv_lsm *lsm)
 {
     RV_AUTO(rv_closep) int fd = bpf_iter_create(bpf_link__fd(lsm->bpf->links.rv_seed));
+    struct rv_clock clock = rv_clock_system();
     char nothing[64];
     ssize_t n;
+    int r;
 
     if (fd < 0)
         return -errno;
+    lsm->control.attached_boot_ns = clock.boot_ns(clock.context);
+    r = put_control(lsm);
+    if (r < 0)
+        return r;
     do {
         n = read(fd, nothing, sizeof(nothing));
     } while (n > 0 || (n < 0 && errno == EINTR));
@@ -225,16 +241,6 @@ static int clear_counts(struct rv_lsm *lsm, uint32_t table)
             return -errno;
     }
     return 0;
-}
-
-static int put_control(struct rv_lsm *lsm)
-{
-    uint32_t zero = 0;
-
-    return bpf_map_update_elem(bpf_map__fd(lsm->bpf->maps.control), &zero, &lsm->control, BPF_ANY) <
-                   0
-               ? -errno
-               : 0;
 }
 
 /** Build a set beside the one in place. */

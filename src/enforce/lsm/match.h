@@ -16,6 +16,7 @@ enum { HAS_ADDR = 1, HAS_PORT = 2, HAS_FAMILY = 4, HAS_PROTOCOL = 8, HAS_KIND = 
 struct question {
     struct dentry *dentry; /* NULL: not about a file */
     struct inode *inode;   /* the object itself when it differs from the dentry's (overlays) */
+    struct vfsmount *mnt;  /* that the file was reached through, if the hook knows it */
     __u64 inode_number;
     __u64 granted; /* rules that a person let pass for the other name of the same call */
     __u32 action;  /* which bit of RV_DO_* */
@@ -83,22 +84,46 @@ static __always_inline void look_up_inode(struct rv_lsm_pair *sum, __u32 table, 
 
 struct folder_walk {
     struct dentry *at;
+    struct mount *mount; /* that `at` lies in, and NULL when it is not known */
     struct rv_lsm_pair pair;
-    __u32 table, whole;
+    __u32 table, dev; /* dev: all parents of a dentry are on its own */
+    __u32 whole, pad;
 };
 
+/*
+ * Up by the file system's own parents, so that a bind mount of something inside is inside; and from
+ * a file system's root on from where it is mounted, so that what is mounted inside is inside too.
+ */
 static long folder_step(__u32 level, struct folder_walk *walk)
 {
-    struct dentry *at = walk->at; /* a local: BPF_CORE_READ would relocate our own struct too */
+    struct dentry *at = walk->at; /* locals: BPF_CORE_READ would relocate our own struct too */
     struct dentry *parent = BPF_CORE_READ(at, d_parent);
+    struct mount *mount = walk->mount, *below;
 
-    if (!parent || parent == at) {
-        walk->whole = 1;
+    if (!parent)
         return 1;
+    if (parent == at) {
+        below = mount ? BPF_CORE_READ(mount, mnt_parent) : NULL;
+        if (!below || below == mount) {
+            walk->whole = 1;
+            return 1;
+        }
+        parent = BPF_CORE_READ(mount, mnt_mountpoint);
+        walk->mount = below;
+        walk->dev = device_of(parent);
     }
-    look_up_inode(&walk->pair, walk->table, RV_LSM_I_FOLDER, BPF_CORE_READ(parent, d_inode));
+    look_up(&walk->pair, walk->table, RV_LSM_I_FOLDER, BPF_CORE_READ(parent, d_inode, i_ino),
+            walk->dev);
     walk->at = parent;
     return 0;
+}
+
+/** One of the names of an inode; NULL when the kernel has none in memory. */
+static __always_inline struct dentry *name_of(struct inode *inode)
+{
+    void *alias = BPF_CORE_READ(inode, i_dentry.first);
+
+    return alias ? alias - bpf_core_field_offset(struct dentry, d_u.d_alias) : NULL;
 }
 
 /** Actions that mean a folder itself as well as what lies below it. */
@@ -108,6 +133,7 @@ static __noinline __u64 match_file(const struct rv_lsm_table *t, __u32 table, __
                                    struct question *q)
 {
     struct dentry *dentry = q->dentry;
+    struct vfsmount *mnt = q->mnt;
     struct inode *inode, *other = q->inode;
     struct folder_walk walk = { .table = table };
     __u64 place;
@@ -115,20 +141,34 @@ static __noinline __u64 match_file(const struct rv_lsm_table *t, __u32 table, __
     if (!dentry)
         return left(t, RV_LSM_G_FILE, rules, &walk.pair);
     inode = BPF_CORE_READ(dentry, d_inode);
-    if (inode)
-        look_up_inode(&walk.pair, table, RV_LSM_I_FILE, inode);
-    if (other && other != inode)
-        look_up_inode(&walk.pair, table, RV_LSM_I_FILE, other);
-    place = place_of(dentry);
-    if (place)
-        look_up(&walk.pair, table, RV_LSM_I_FILE_PLACE, place,
-                BPF_CORE_READ(dentry, d_parent, d_inode, i_sb, s_dev));
+    walk.dev = device_of(dentry);
+    if (other == inode)
+        other = NULL;
+    if (rules & t->file) {
+        if (inode)
+            look_up(&walk.pair, table, RV_LSM_I_FILE, BPF_CORE_READ(inode, i_ino), walk.dev);
+        if (other)
+            look_up_inode(&walk.pair, table, RV_LSM_I_FILE, other);
+        place = place_of(dentry, walk.dev);
+        if (place)
+            look_up(&walk.pair, table, RV_LSM_I_FILE_PLACE, place, walk.dev);
+    }
     if (!(rules & t->folder))
         return left(t, RV_LSM_G_FILE, rules, &walk.pair);
     if (inode && ((1U << (q->action & 31)) & WITH_FOLDER))
-        look_up_inode(&walk.pair, table, RV_LSM_I_FOLDER, inode);
+        look_up(&walk.pair, table, RV_LSM_I_FOLDER, BPF_CORE_READ(inode, i_ino), walk.dev);
     walk.at = dentry;
+    if (mnt)
+        walk.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
     bpf_loop(RV_LSM_DEPTH, folder_step, &walk, 0);
+    if (other && walk.whole) { /* what an overlay shows lies somewhere else as well */
+        walk.at = name_of(other);
+        walk.mount = NULL;
+        walk.whole = !walk.at;
+        walk.dev = BPF_CORE_READ(other, i_sb, s_dev);
+        if (walk.at)
+            bpf_loop(RV_LSM_DEPTH, folder_step, &walk, 0);
+    }
     if (!walk.whole) /* hiding deep in folders must not pay */
         walk.pair.affirmed |= t->folder_yes;
     return left(t, RV_LSM_G_FILE, rules, &walk.pair);

@@ -219,7 +219,9 @@ static int add_one(struct compile *c, const struct rv_rule_term *term, size_t ru
     switch (term->subject) {
     case RV_TERM_PROGRAM:
     case RV_TERM_LINEAGE:
+        return add_path(c, term, bit);
     case RV_TERM_FILE:
+        table->file |= bit;
         return add_path(c, term, bit);
     case RV_TERM_FOLDER:
         table->folder |= bit;

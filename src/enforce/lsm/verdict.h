@@ -107,7 +107,7 @@ static __always_inline void count_lost(void)
         ++*n;
 }
 
-/** The entry to fill when this decision is to be told now; NULL when it is one more of many. */
+/** The entry of a decision that is to be told now; NULL when it is one more of many. */
 static __always_inline struct rv_lsm_flood *begin_telling(const struct rv_lsm_flood_key *key,
                                                           __u64 now)
 {
@@ -115,21 +115,33 @@ static __always_inline struct rv_lsm_flood *begin_telling(const struct rv_lsm_fl
     __u64 begun;
 
     if (!flood) {
-        if (bpf_map_update_elem(&floods, key, &fresh_flood, BPF_NOEXIST) < 0)
-            count_lost();
+        bpf_map_update_elem(&floods, key, &fresh_flood, BPF_NOEXIST);
         flood = bpf_map_lookup_elem(&floods, key);
-        if (!flood)
+        if (!flood) {
+            count_lost();
             return NULL;
+        }
     }
     begun = flood->window_boot_ns;
-    if (begun && now - begun < RV_LSM_FLOOD_NS)
-        goto repeat;
     /* Of several at once, one begins the next window. */
-    if (__sync_val_compare_and_swap(&flood->window_boot_ns, begun, now) == begun)
+    if ((!begun || now - begun >= RV_LSM_FLOOD_NS) &&
+        __sync_val_compare_and_swap(&flood->window_boot_ns, begun, now) == begun)
         return flood;
-repeat:
     __sync_fetch_and_add(&flood->repeats, 1);
     return NULL;
+}
+
+static __always_inline __u32 slot_of(const struct question *q)
+{
+    const __u32 *addr = (const __u32 *)q->addr.addr;
+    struct dentry *dentry = q->dentry;
+    __u64 begins = 0, hash;
+
+    if (dentry)
+        bpf_probe_read_kernel(&begins, sizeof(begins), BPF_CORE_READ(dentry, d_name.name));
+    hash = rv_lsm_mix(rv_lsm_mix(q->inode_number, begins), addr[0] ^ addr[1] ^ addr[2]);
+    hash = rv_lsm_mix(hash, addr[3]);
+    return (__u32)rv_lsm_mix(hash, q->port) & (RV_LSM_FLOOD_SLOTS - 1);
 }
 
 static __noinline void tell(struct question *q, struct asker *who, const struct rv_lsm_table *t,
@@ -147,6 +159,7 @@ static __noinline void tell(struct question *q, struct asker *who, const struct 
     key.action = 1U << (q->action & 31);
     key.rule = rules ? lowest(rules) : RV_RULES_MAX;
     key.verdict = verdict;
+    key.slot = slot_of(q);
     flood = begin_telling(&key, now);
     if (!flood)
         return;
@@ -156,7 +169,6 @@ static __noinline void tell(struct question *q, struct asker *who, const struct 
     r->cgroup_id = who->cgroup;
     r->inode = q->inode_number;
     r->program_inode = who->program.inode;
-    r->program_dev = who->program.dev;
     r->rules = rules;
     r->digest = t->digest;
     r->tgid = key.tgid;
@@ -171,6 +183,7 @@ static __noinline void tell(struct question *q, struct asker *who, const struct 
     r->port = q->port;
     r->family = q->family;
     r->repeats = (__u32)__sync_lock_test_and_set(&flood->repeats, 0);
+    r->program_dev = who->program.dev;
     __builtin_memcpy(r->addr, q->addr.addr, sizeof(r->addr));
     bpf_get_current_comm(r->comm, sizeof(r->comm));
     __builtin_memset(r->name, 0, sizeof(r->name));

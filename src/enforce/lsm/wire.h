@@ -105,7 +105,7 @@ struct rv_lsm_table {
     __u64 asks[RV_LSM_GROUPS_]; /* rules with any term in it */
     struct rv_lsm_pair flag[RV_FLAGS_];
     __u64 risk[1024]; /* rules in whose range this risk lies */
-    __u64 risk_asks;  /* rules that are not for every risk */
+    __u64 file;       /* rules with a FILE term: worth two searches */
     __u64 folder;     /* rules with a FOLDER term: worth a walk */
     __u64 folder_yes; /* rules with an affirmed one: they match what is too deep to tell */
     __u64 enforce;    /* rules that deny; the others only count */
@@ -124,6 +124,7 @@ struct rv_lsm_control {
     __u32 observe;           /* emergency stop: nothing is denied */
     __u64 lease_boot_ns;     /* denials hold until then */
     __u64 latency_budget_ns; /* 0: none. A hook whose p99.9 is above it disarms itself */
+    __u64 attached_boot_ns;  /* who began later was seen being forked; 0: not yet */
     __u32 self;              /* self-protection is on */
     __u32 pad;
 };
@@ -134,8 +135,12 @@ struct rv_lsm_program {
     __u32 dev, pad;
 };
 
-/** What a process and its ancestors have run. Written by the kernel's half alone. */
+/**
+ * What a process runs, and what it and its ancestors have run. Written by the kernel's half alone,
+ * at execve: /proc/pid/exe says what the process likes (PR_SET_MM_EXE_FILE).
+ */
 struct rv_lsm_lineage {
+    struct rv_lsm_program now;
     __u32 count;
     __u32 cut; /* there were more: any program may have been among them */
     struct rv_lsm_program programs[RV_LSM_LINEAGE];
@@ -155,12 +160,18 @@ struct rv_lsm_budget {
     __u64 used;
 };
 
-/** Decisions that repeat themselves within a second are told once. */
+/**
+ * Decisions that repeat themselves within a second are told once: of one process, action, rule and
+ * verdict at most RV_LSM_FLOOD_SLOTS different things a second.
+ */
 struct rv_lsm_flood_key {
     __u64 start_boot_ns;
     __u32 tgid, action;
     __u32 rule, verdict;
+    __u32 slot; /* of what it was done to, by hash */
+    __u32 pad;
 };
+#define RV_LSM_FLOOD_SLOTS 8U
 struct rv_lsm_flood {
     __u64 window_boot_ns;
     __u64 repeats;

@@ -13,10 +13,14 @@
  * its handle: closing it, or the death of the process that holds it, removes every hook.
  *
  * When something is full: a set that does not fit is refused as a whole and the old one stands.
- * While running, a process whose lineage cannot be kept (no memory), and one with more than 16
- * programs in it, satisfies every affirmed lineage term and no negated one, the first only for
- * rules that lapse closed; a workload that is thrown out of the table of budgets begins a new hour;
- * a record without room is counted (rv_lsm_lost()) and changes no decision. Not thread-safe.
+ * While running, a lineage of more than 16 programs is cut, and so is that of a process for which
+ * there was no memory: it satisfies every affirmed lineage term, and of the negated ones those of
+ * the programs that it still knows. Without memory for a risk or a mark there is no child: fork
+ * fails. Where even a cut lineage finds no room, rules that ask about lineage hold if they lapse
+ * closed and do not if they lapse open. A workload that is thrown out of the table of budgets
+ * begins a new hour; a record without room is counted (rv_lsm_lost()) and changes no decision.
+ *
+ * Not thread-safe.
  */
 #pragma once
 
