@@ -26,12 +26,15 @@ static void try_series(struct rv_span bytes)
     static const char text[] = "a,b,c\n1,2,3\n4,5,6\n7,,9\n";
     struct rv_series_model *model = NULL;
     struct rv_series_set set = { 0 };
+    struct rv_series_reason reasons[3];
     struct rv_score scores[3];
 
     if (rv_series_load(&model, bytes) < 0)
         return;
-    if (rv_series_parse(&set, "x", rv_span_str(text), NULL) == 0 && set.items[0].rows == 3)
+    if (rv_series_parse(&set, "x", rv_span_str(text), NULL) == 0 && set.items[0].rows == 3) {
         (void)!rv_series_score(model, &set.items[0], scores, NULL);
+        (void)rv_series_explain(model, &set.items[0], 2, reasons, RV_COUNT(reasons));
+    }
     rv_series_set_done(&set);
     rv_series_model_free(&model);
 }

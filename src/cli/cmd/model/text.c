@@ -85,7 +85,7 @@ static const struct {
 } paddings[] = {
     { "as recorded", "", "" },      { "benign after", "", " ; " },
     { "benign before", " ; ", "" }, { "benign around", " && ", " ; " },
-    { "as a comment", "", " # " },
+    { "as a comment", "", " # " },  { "words after", "", " " },
 };
 
 static const char *draw_line(const struct rv_lines *normal, uint64_t *random)
@@ -106,7 +106,7 @@ static void pad(struct rv_buf *into, const char *line, size_t padding,
     }
     rv_buf_add_str(into, line);
     for (size_t i = 0; i < 4 && *after; i++) {
-        rv_buf_add_str(into, i == 0 ? after : " ; ");
+        rv_buf_add_str(into, i == 0 || after[1] == '\0' ? after : " ; ");
         rv_buf_add_str(into, draw_line(normal, random));
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file models/text.h  Models of command lines: hashed character and token n-grams, scored over
- * the whole line and over its stretches, so that benign padding cannot wash a command out.
+ * @file models/text.h  Models of command lines: hashed n-grams of bytes and tokens. A line scores as
+ * its highest stretch of 4 to 64 tokens, so text put before or after a command of at least four
+ * tokens cannot lower its score.
  * Immutable once made; scoring is thread-safe.
  */
 #pragma once
