@@ -61,12 +61,12 @@ def tests():
                    [p for p in attack if parts(p)[1] == image and parts(p)[0] in half])
             yield ("unseen host image, families seen elsewhere", image, far, far_attacks, here,
                    [p for p in attack if parts(p)[1] == image and parts(p)[0] not in half])
-        late = [p for p in normal if parts(p)[1] == image and parts(p)[2] == last]
-        early = [p for p in normal if p not in late]
-        for half in HALVES:
-            yield ("same hosts later, unseen families", image, early,
-                   [p for p in attack if parts(p)[2] != last and parts(p)[0] not in half], late,
-                   [p for p in attack if parts(p)[1] == image and parts(p)[0] in half])
+    late = [p for p in normal if parts(p)[2] == last]
+    early = [p for p in normal if parts(p)[2] != last]
+    for half in HALVES:
+        yield ("same hosts later, unseen families", "all", early,
+               [p for p in attack if parts(p)[2] != last and parts(p)[0] not in half], late,
+               [p for p in attack if parts(p)[0] in half])
 
 
 def main():

@@ -139,7 +139,6 @@ static void take_in_shadow(struct rv_models *models, const struct rv_models_seen
 
     mine.raw_q16 = rv_model_score_q16(shadow->model, seen->vector);
     p = rv_calibration_p(shadow->calibration, seen->class, mine.raw_q16);
-    mine.inherited = p.inherited;
     mine.alarmed = rv_risk_of_p(p) >= models->risk_min;
     count_agreement(models, seen->verdict->risk >= models->risk_min, mine.alarmed);
     if (mine.alarmed && mine.fate == RV_FATE_NORMAL)
@@ -152,7 +151,6 @@ void rv_models_take(struct rv_models *models, const struct rv_models_seen *seen)
     rv_scorer_take(&models->live, &(struct rv_scorer_seen){
                                       .seen = seen,
                                       .raw_q16 = seen->verdict->raw_q16,
-                                      .inherited = seen->p->inherited,
                                       .alarmed = seen->alarmed,
                                       .fate = seen->fate,
                                   });
@@ -177,19 +175,12 @@ json_t *rv_models_take_change(struct rv_models *models)
     return change;
 }
 
-static void label_one(struct rv_scorer *scorer, const struct rv_models_label *label)
-{
-    int64_t raw_q16 = rv_model_score_q16(scorer->model, label->vector);
-
-    rv_calibration_adjudicate(scorer->calibration, label->class, raw_q16, label->judgement);
-}
-
 void rv_models_label(struct rv_models *models, const struct rv_models_label *label)
 {
     assert(label->class < RV_KIND_COUNT_);
-    label_one(&models->live, label);
+    rv_scorer_label(&models->live, label);
     if (models->shadow.model)
-        label_one(&models->shadow, label);
+        rv_scorer_label(&models->shadow, label);
     if (label->judgement == RV_JUDGED_NORMAL && same(&label->model, &models->live.model->digest))
         (void)rv_promise_false_alarm(&models->live.promise, label->time_ns);
     models->stands_now = rv_scorer_stands(&models->live);

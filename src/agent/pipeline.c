@@ -162,7 +162,6 @@ static void teach(struct rv_pipeline *pipeline, const struct rv_process *process
     struct rv_models_seen seen = {
         .vector = outcome->vector,
         .verdict = &outcome->verdict,
-        .p = &outcome->p,
         .class = rv_process_class(process),
         .weight = outcome->event->weight,
         .time_ns = outcome->event->time_boot_ns,

@@ -43,6 +43,9 @@ static int open_package(struct rv_scorer *scorer, const struct rv_package *packa
         return r;
     if (rv_calibration_classes(scorer->calibration) != RV_KIND_COUNT_)
         return refuse(reterr, "the package is calibrated for other kinds of programs");
+    r = rv_calibration_new_like(&scorer->own, scorer->calibration);
+    if (r < 0)
+        return r;
     if (alarms_ppm > 0 && alarms_ppm / 1000 <= UINT32_MAX)
         options.alarms_per_day_milli = (uint32_t)(alarms_ppm / 1000);
     rv_promise_init(&scorer->promise, &options);
@@ -82,6 +85,7 @@ int rv_scorer_open(struct rv_scorer *ret_scorer, const struct rv_package *packag
 void rv_scorer_done(struct rv_scorer *scorer)
 {
     rv_calibration_free(&scorer->calibration);
+    rv_calibration_free(&scorer->own);
     rv_model_free(&scorer->model);
     free(scorer->watch);
     *scorer = (struct rv_scorer){ 0 };
@@ -98,10 +102,12 @@ bool rv_scorer_stands(const struct rv_scorer *scorer)
 static void bet(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
 {
     const struct rv_models_seen *seen = mine->seen;
+    const struct rv_calibration *table = scorer->own ? scorer->own : scorer->calibration;
     uint64_t p_q32 = 0;
 
-    if (!seen->tainted && !mine->inherited && (seen->random >> 32) % BET_ON_ONE_IN == 0)
-        p_q32 = rv_calibration_p_q32(scorer->calibration, seen->class, mine->raw_q16, seen->random);
+    if (!seen->tainted && (seen->random >> 32) % BET_ON_ONE_IN == 0 &&
+        !rv_calibration_p(table, seen->class, mine->raw_q16).inherited)
+        p_q32 = rv_calibration_p_q32(table, seen->class, mine->raw_q16, seen->random);
     (void)rv_promise_verdict(&scorer->promise, seen->time_ns, p_q32, mine->alarmed);
 }
 
@@ -116,8 +122,20 @@ void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
         return;
     if (mine->fate == RV_FATE_HOLD)
         rv_calibration_hold(scorer->calibration, seen->class, mine->raw_q16);
-    else if (mine->fate == RV_FATE_NORMAL)
-        rv_calibration_add(scorer->calibration, seen->class, mine->raw_q16, seen->weight);
+    if (mine->fate != RV_FATE_NORMAL)
+        return;
+    rv_calibration_add(scorer->calibration, seen->class, mine->raw_q16, seen->weight);
+    if (scorer->own)
+        rv_calibration_add(scorer->own, seen->class, mine->raw_q16, seen->weight);
+}
+
+void rv_scorer_label(struct rv_scorer *scorer, const struct rv_models_label *label)
+{
+    int64_t raw_q16 = rv_model_score_q16(scorer->model, label->vector);
+
+    rv_calibration_adjudicate(scorer->calibration, label->class, raw_q16, label->judgement);
+    if (scorer->own && label->judgement == RV_JUDGED_NORMAL)
+        rv_calibration_add(scorer->own, label->class, raw_q16, 1);
 }
 
 /* ---- How it stands ---- */
@@ -187,15 +205,23 @@ json_t *rv_scorer_json(const struct rv_scorer *scorer, enum rv_models_detail det
 
 /* ---- Bytes: calibration, martingale and light, drift ---- */
 
-void rv_scorer_save(const struct rv_scorer *scorer, struct rv_buf *buf)
+static void save_tables(const struct rv_calibration *calibration, struct rv_buf *buf)
 {
     RV_AUTO(rv_buf_done) struct rv_buf tables = { 0 };
-    const struct rv_martingale *martingale = &scorer->promise.martingale;
 
-    rv_calibration_save(scorer->calibration, &tables);
+    if (calibration)
+        rv_calibration_save(calibration, &tables);
     rv_buf_add_le64(buf, tables.len);
     rv_buf_add(buf, tables.data, tables.len);
     buf->failed |= tables.failed;
+}
+
+void rv_scorer_save(const struct rv_scorer *scorer, struct rv_buf *buf)
+{
+    const struct rv_martingale *martingale = &scorer->promise.martingale;
+
+    save_tables(scorer->calibration, buf);
+    save_tables(scorer->own, buf);
     for (size_t i = 0; i < RV_COUNT(martingale->capital); i++)
         rv_buf_add_le64(buf, martingale->capital[i]);
     rv_buf_add_le32(buf, (uint32_t)martingale->exponent);
@@ -231,15 +257,29 @@ static int load_promise(struct rv_promise *promise, struct rv_reader *reader)
     return 0;
 }
 
+static int load_tables(struct rv_calibration **ret_calibration, struct rv_reader *reader)
+{
+    struct rv_span tables = rv_read_bytes(reader, rv_read_le64(reader));
+    int r = reader->failed ? -EBADMSG : 0;
+
+    if (r == 0 && tables.len > 0)
+        r = rv_calibration_load(ret_calibration, tables, NULL);
+    if (r == 0 && *ret_calibration && rv_calibration_classes(*ret_calibration) != RV_KIND_COUNT_)
+        r = -EBADMSG;
+    return r;
+}
+
 int rv_scorer_load(struct rv_scorer *scorer, struct rv_span bytes)
 {
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
+    RV_AUTO(rv_calibration_free) struct rv_calibration *own = NULL;
     struct rv_reader reader = rv_reader(bytes);
-    struct rv_span tables = rv_read_bytes(&reader, rv_read_le64(&reader));
     struct rv_promise promise = scorer->promise;
-    int r = reader.failed ? -EBADMSG : rv_calibration_load(&calibration, tables, NULL);
+    int r = load_tables(&calibration, &reader);
 
-    if (r == 0 && rv_calibration_classes(calibration) != RV_KIND_COUNT_)
+    if (r == 0)
+        r = load_tables(&own, &reader);
+    if (r == 0 && (!calibration || !own != !scorer->own))
         r = -EBADMSG;
     if (r == 0)
         r = load_promise(&promise, &reader);
@@ -250,7 +290,9 @@ int rv_scorer_load(struct rv_scorer *scorer, struct rv_span bytes)
     if (r < 0)
         return r;
     rv_calibration_free(&scorer->calibration);
+    rv_calibration_free(&scorer->own);
     scorer->calibration = RV_TAKE(calibration);
+    scorer->own = RV_TAKE(own);
     scorer->promise = promise;
     return 0;
 }

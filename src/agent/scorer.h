@@ -8,6 +8,10 @@
 struct rv_scorer {
     struct rv_model *model; /* NULL: there is none */
     struct rv_calibration *calibration;
+    /* This host's own scores alone, where a package brought those of others: what the martingale
+     * bets on. Else any other host would break the promise on its first day. NULL: as calibration
+     */
+    struct rv_calibration *own;
     struct rv_promise promise;
     struct rv_drift_watch *watch;
     char name[64];
@@ -23,11 +27,13 @@ void rv_scorer_done(struct rv_scorer *scorer); /* cleanup attribute */
 struct rv_scorer_seen {
     const struct rv_models_seen *seen;
     int64_t raw_q16;
-    bool inherited; /* p-value from all classes together: not bet on */
     bool alarmed;
     enum rv_fate fate;
 };
 void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *seen);
+
+/** A person judged a verdict that was held. */
+void rv_scorer_label(struct rv_scorer *scorer, const struct rv_models_label *label);
 
 /** False from a broken promise or red drift on. */
 bool rv_scorer_stands(const struct rv_scorer *scorer);

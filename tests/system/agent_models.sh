@@ -59,7 +59,7 @@ ok $? "replay with a model gives the same bytes twice"
 ok $? "and counts where the shadow disagrees"
 
 # ---- A package speaks, another stands in its shadow ----
-start_agent --set "model=$work/one.rv" --set "model.shadow=$work/two.rv" --set record.risk_min=100
+start_agent --set "model=$work/one.rv" --set "model.shadow=$work/two.rv" --set record.risk_min=30
 ok $? "the agent starts with a model and a shadow"
 inside sh "$work/attack.sh" "$work/play" >/dev/null 2>&1
 status >"$work/status"

@@ -126,7 +126,7 @@ static void add_rates(struct rv_buf *buf)
         int x = LEFT + (RIGHT - LEFT) * i / RATE_DECADES;
 
         add_line(buf, "grid", x, TOP, x, BOTTOM);
-        add_label(buf, x, BOTTOM + 16, "middle", names[i]);
+        add_label(buf, x, BOTTOM + 16, i < RATE_DECADES ? "middle" : "end", names[i]);
     }
     add_label(buf, (LEFT + RIGHT) / 2, BOTTOM + 34, "middle",
               "processes wrongly alarmed in 100,000 verdicts (at 1: one or none)");
@@ -286,8 +286,8 @@ static void add_histogram(struct rv_buf *buf, const uint32_t counts[RV_DRIFT_BIN
     }
     rv_buf_add_str(buf, "\"/>\n");
     rv_buf_addf(buf, "<rect class=\"dot v%u\" x=\"%d\" y=\"%d\" width=\"10\" height=\"10\"/>\n",
-                index, LEFT + 12, TOP + 4 + (int)index * 18);
-    add_label(buf, LEFT + 28, TOP + 13 + (int)index * 18, "start", name);
+                index, RIGHT - 220, TOP + 4 + (int)index * 18);
+    add_label(buf, RIGHT - 204, TOP + 13 + (int)index * 18, "start", name);
 }
 
 void figure_scores(const struct rv_package *package, struct rv_buf *buf)

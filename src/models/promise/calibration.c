@@ -137,6 +137,20 @@ int rv_calibration_new(struct rv_calibration **ret_calibration,
     return 0;
 }
 
+int rv_calibration_new_like(struct rv_calibration **ret_calibration,
+                            const struct rv_calibration *like)
+{
+    struct rv_calibration_options options = {
+        .edges_q16 = like->edges,
+        .edge_count = like->bins - 1,
+        .class_count = like->class_count,
+        .class_min = like->class_min,
+        .alpha_ppm = like->alpha_ppm,
+    };
+
+    return rv_calibration_new(ret_calibration, &options);
+}
+
 void rv_calibration_free(struct rv_calibration **calibration)
 {
     struct rv_calibration *old = *calibration;

@@ -30,7 +30,6 @@ static uint32_t see(struct rv_models *models, uint64_t time_ns, int32_t files, i
     struct rv_models_seen seen = {
         .vector = &vector,
         .verdict = &verdict,
-        .p = &p,
         .class = RV_KIND_SHELL,
         .weight = 1,
         .time_ns = time_ns,
@@ -130,7 +129,7 @@ static void drift_steps_down_once_and_a_swap_steps_up(void **state)
         struct rv_vector vector;
         struct rv_verdict verdict;
         struct rv_p_value p;
-        struct rv_models_seen seen = { .vector = &vector, .verdict = &verdict, .p = &p };
+        struct rv_models_seen seen = { .vector = &vector, .verdict = &verdict };
 
         for (size_t f = 0; f < RV_FEATURE_COUNT; f++)
             vector.value[f] = 50 + (int32_t)(i % 4);
@@ -150,6 +149,19 @@ static void drift_steps_down_once_and_a_swap_steps_up(void **state)
     assert_int_equal(rv_models_risk_to_decide_on(models, 700), 700);
     rv_assert_ok(rv_models_swap(models, live, NULL)); /* what was learnt of it came back with it */
     assert_int_equal(rv_models_risk_to_decide_on(models, 700), ALARM - 1);
+    rv_models_free(&models);
+    rv_package_free(&live);
+}
+
+/* The promise is about this host: that others worked otherwise must not break it. */
+static void another_host_does_not_break_the_promise(void **state)
+{
+    struct rv_package *live = make_package(RV_FEATURE_FILES, 100, PACKAGE_FROM_ELSEWHERE);
+    struct rv_models *models = new_models(live, NULL);
+
+    for (uint64_t i = 0; i < 60000; i++)
+        see(models, i * RV_NS_PER_S / 1000, 5, 1);
+    assert_int_equal(rv_models_light(models), RV_LIGHT_GREEN);
     rv_models_free(&models);
     rv_package_free(&live);
 }
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_shadow_is_counted_and_decides_nothing),
         cmocka_unit_test(the_built_in_model_stands_behind_a_trained_one),
         cmocka_unit_test(drift_steps_down_once_and_a_swap_steps_up),
+        cmocka_unit_test(another_host_does_not_break_the_promise),
         cmocka_unit_test(what_was_learnt_follows_its_model),
         cmocka_unit_test(judgements_release_what_was_held),
     };

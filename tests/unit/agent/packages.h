@@ -16,19 +16,24 @@ enum package_flaw {
     PACKAGE_OTHER_TABLE,
     PACKAGE_NO_CALIBRATION,
     PACKAGE_OTHER_CLASSES,
+    PACKAGE_FROM_ELSEWHERE, /* no flaw: calibrated where shells did other things */
 };
 
-static inline void add_calibration(struct rv_package_writer *writer, uint32_t classes)
+static inline void add_calibration(struct rv_package_writer *writer, enum package_flaw flaw)
 {
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
     RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
     const int64_t edges[] = { 65536, 5 * 65536 };
     struct rv_calibration_options options = { .edges_q16 = edges,
                                               .edge_count = 2,
-                                              .class_count = classes };
+                                              .class_count = flaw == PACKAGE_OTHER_CLASSES
+                                                                 ? 2
+                                                                 : RV_KIND_COUNT_ };
 
     rv_assert_ok(rv_calibration_new(&calibration, &options));
     rv_calibration_prior(calibration, 0, 100000);
+    if (flaw == PACKAGE_FROM_ELSEWHERE)
+        rv_calibration_add(calibration, RV_KIND_SHELL, 10 * 65536, 50000);
     rv_calibration_save(calibration, &buf);
     rv_assert_ok(rv_package_add(writer, "calibration", rv_buf_span(&buf)));
 }
@@ -73,7 +78,7 @@ static inline void make_package_bytes(size_t feature, int32_t from, enum package
     manifest = rv_manifest_new(&head);
     add_split(&writer, feature, from);
     if (flaw != PACKAGE_NO_CALIBRATION)
-        add_calibration(&writer, flaw == PACKAGE_OTHER_CLASSES ? 2 : RV_KIND_COUNT_);
+        add_calibration(&writer, flaw);
     rv_assert_ok(rv_package_add_manifest(&writer, manifest));
     rv_assert_ok(rv_package_finish(&writer, rv_span(NULL, 0), bytes));
 }

@@ -63,7 +63,6 @@ enum rv_fate {
 struct rv_models_seen {
     const struct rv_vector *vector;
     const struct rv_verdict *verdict; /* of rv_models_score() */
-    const struct rv_p_value *p;       /* likewise */
     uint32_t class, weight;
     uint64_t time_ns;
     uint64_t random; /* breaks ties of p-values; from the event, so that replay repeats it */

@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #define ROWS_MIN        200U
-#define EVIDENCE_ROUNDS 1U
+#define EVIDENCE_ROUNDS 2U
 
 static int add_forest(struct task_training *training, const char *name,
                       const struct rv_forest *forest)

@@ -87,7 +87,6 @@ static uint32_t judge(struct rv_models *models, const struct behaviour_seen *see
     struct rv_models_seen taught = {
         .vector = seen->vector,
         .verdict = &verdict,
-        .p = &p,
         .class = rv_process_class(seen->process),
         .weight = seen->event->weight,
         .time_ns = seen->event->time_boot_ns,

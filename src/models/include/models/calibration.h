@@ -36,6 +36,9 @@ struct rv_calibration_options {
 /** @return 0; -EINVAL for bad edges or counts; -ENOMEM. */
 RV_MUST_CHECK int rv_calibration_new(struct rv_calibration **ret_calibration,
                                      const struct rv_calibration_options *options);
+/** Another one with the same edges and options, that knows no score yet. @return 0; -ENOMEM. */
+RV_MUST_CHECK int rv_calibration_new_like(struct rv_calibration **ret_calibration,
+                                          const struct rv_calibration *like);
 void rv_calibration_free(struct rv_calibration **calibration);
 
 /**
