@@ -3,7 +3,7 @@
 # Models from data files, end to end: made-up data always; floors on public sets where they lie.
 # usage: model_data.sh REEVE SOURCE_ROOT
 set -u
-reeve=$(realpath "$1")
+reeve=$(realpath "$1") source=$(realpath -m "$2")
 shared=${REEVE_SHARED:-$(realpath "$2")/../shared}
 [ -d "$shared/data" ] || shared=/shared
 data=$shared/data
@@ -146,6 +146,14 @@ if command -v python3 >/dev/null; then
 else
     skip "a server" "no python3"
 fi
+
+graph=$source/fuzz/corpus/onnx/margin-sum.onnx
+awk 'BEGIN { for (r = 1; r < 6; r++) { for (i = 0; i < 12; i++) printf "%d ", (r * 7 + i * 3) % 11; print "" } }' >twelve.txt
+"$reeve" model run --onnx "$graph" --input twelve.txt >out 2>&1
+case $? in
+0) [ "$(grep -c '^[1-5]	onnx	-*[0-9.]*$' out)" -eq 5 ] && ok "a graph runs in ONNX Runtime" ;;
+*) grep -q 'not installed' out && skip "a graph in ONNX Runtime" "not installed" ;;
+esac || { false; ok "a graph runs in ONNX Runtime"; }
 
 # ---- ADFA-LD: fit on all of normal_train and the first 1,500 of the other normal traces; test on
 # the rest, and on the last two of six attack runs. Floors stand a little below what this one split
