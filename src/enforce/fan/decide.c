@@ -171,7 +171,7 @@ static struct rv_refusal_record describe(const struct event *event, uint64_t mat
         .tgid = facts->tgid,
         .tid = facts->tid,
         .uid = facts->uid,
-        .policy = matched ? event->rules->rules[__builtin_ctzll(matched)].policy : 0,
+        .policy = matched ? event->rules->rules[__builtin_ctzll(matched)].policy : RV_POLICY_JUDGE,
         .action = one_action(event, matched),
         .mechanism = RV_BY_FANOTIFY,
     };

@@ -143,7 +143,9 @@ static int begin_group(struct rv_fan *fan, unsigned *ret_at)
 /** Mark all that `rules` are about in a group of its own, then put it in force. Takes `rules`. */
 static int install(struct rv_fan *fan, struct fan_rules *rules, struct rv_fan_taken *taken)
 {
-    struct fan_marks_work work = { .changes_fd = fan->changes_fd, .rules = rules };
+    struct fan_marks_work work = { .changes_fd = fan->changes_fd,
+                                   .rules = rules,
+                                   .layer = fan->options.layer };
     struct fan_marks *marks = NULL;
     unsigned at = 0;
     int r = begin_group(fan, &at);
@@ -261,7 +263,9 @@ static bool read_changes(struct rv_fan *fan, bool *ret_renamed)
 
 int rv_fan_follow(struct rv_fan *fan)
 {
-    struct fan_marks_work work = { .fd = -1, .changes_fd = fan->changes_fd };
+    struct fan_marks_work work = { .fd = -1,
+                                   .changes_fd = fan->changes_fd,
+                                   .layer = fan->options.layer };
     struct fan_marks *marks = NULL;
     struct fan_rules *rules = NULL;
     bool renamed = false;

@@ -270,6 +270,13 @@ static int mark_wide(struct fan_marks *marks, const struct fan_marks_work *work,
     return 0;
 }
 
+static bool is_stacked(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
 static int mark_target(struct fan_marks *marks, struct fan_marks_work *work,
                        const struct target *target)
 {
@@ -281,6 +288,8 @@ static int mark_target(struct fan_marks *marks, struct fan_marks_work *work,
         return -errno;
     if (may_hang(fd))
         return -EOPNOTSUPP;
+    if (is_stacked(fd) != (work->layer == RV_FAN_STACKED))
+        return 0; /* the other one's */
     if (target->kind == RV_FAN_MOUNT || target->kind == RV_FAN_FILESYSTEM)
         return mark_wide(marks, work, fd, target);
     r = watch_name(marks, work, target->path);

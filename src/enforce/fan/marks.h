@@ -17,6 +17,7 @@ struct fan_marks_work {
     int fd;         /* fanotify */
     int changes_fd; /* inotify; -1: none */
     const struct fan_rules *rules;
+    enum rv_fan_layer layer;
     unsigned depth;     /* zero */
     size_t failed_rule; /* out */
     uint64_t hanging;   /* out: rules that name files on a file system whose opens may hang */

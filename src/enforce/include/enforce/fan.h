@@ -93,7 +93,15 @@ struct rv_fan_question {
     char path[RV_FAN_PATH_MAX], program[RV_FAN_PATH_MAX]; /* may be empty: not known */
 };
 
+/**
+ * Taking in an event of an overlay file system opens the file below it, which may be marked too:
+ * who takes in would wait for himself. So there are two, one a thread: what lies on overlays, and
+ * the rest. An overlay upon an overlay is not for them.
+ */
+enum rv_fan_layer { RV_FAN_PLAIN = 0, RV_FAN_STACKED };
+
 struct rv_fan_options {
+    enum rv_fan_layer layer; /* what is marked; the other's is left to another rv_fan */
     /**
      * Ask the judge. Must not block; called in the thread of rv_fan_run(). May be NULL.
      * @return 0; -errno: cannot be asked now, so the default applies at once.

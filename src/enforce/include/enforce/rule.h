@@ -176,7 +176,8 @@ enum rv_refusal {
     RV_REFUSALS_,
 };
 
-#define RV_POLICY_SELF 0xffffffffU /* rv_refusal_record.policy: no rule, but self-protection */
+#define RV_POLICY_JUDGE 0xfffffffeU /* rv_refusal_record.policy: no rule, the judge was asked */
+#define RV_POLICY_SELF  0xffffffffU /* rv_refusal_record.policy: no rule, but self-protection */
 
 /** One decision that mattered. */
 struct rv_refusal_record {
