@@ -11,6 +11,7 @@
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
 static const char *const rv_mode_names[] = { "observe", "shadow", "enforce", NULL };
+static const char *const rv_late_names[] = { "alert", "freeze", "kill", NULL };
 static const char *const rv_log_level_names[] = { "error", "warning", "notice",
                                                   "info",  "debug",   NULL };
 

@@ -63,6 +63,9 @@
     K(LIST, fail_log, "fail.log", "", 0, 0, NULL, "The same when the log takes no more entries.")   \
     K(LIST, fail_deadline, "fail.deadline", "", 0, 0, NULL,                                         \
       "The same when a question to the judge is not answered within inline.deadline_ms.")           \
+    K(CHOICE, late, "late.response", "alert", 0, 0, rv_late_names,                                  \
+      "What to do about an action that an enforced policy refuses and that this host could only "   \
+      "see once it had happened: alert, freeze its process, or kill it.")                           \
     K(LIST, inline_scope, "inline.scope", "", 0, 0, NULL,                                           \
       "File, or folder when it ends in a slash, whose opening waits for an answer (fanotify) "      \
       "where policies are enforced and the kernel cannot decide alone.")                            \

@@ -232,6 +232,23 @@ bool rv_control_watched(const struct rv_control *control)
     return control->watchers > 0;
 }
 
+void rv_control_tell(struct rv_control *control, const json_t *line)
+{
+    RV_AUTO(rv_freep) char *text = NULL;
+
+    if (control->watchers == 0)
+        return;
+    text = json_dumps(line, JSON_COMPACT);
+    for (size_t i = 0; text && i < RV_COUNT(control->clients); i++) {
+        struct client *client = &control->clients[i];
+
+        if (!client->watching)
+            continue;
+        send_line(client, text, strlen(text));
+        send_line(client, "\n", 1);
+    }
+}
+
 void rv_control_publish(struct rv_control *control, const struct rv_pipeline *pipeline,
                         const struct rv_outcome *outcome, uint64_t latency_ns)
 {

@@ -40,6 +40,9 @@ void rv_control_free(struct rv_control **control);
 /** Does anybody watch? Then outcomes are worth publishing. */
 bool rv_control_watched(const struct rv_control *control);
 
+/** Send one line to every watcher, whatever it filters. */
+void rv_control_tell(struct rv_control *control, const json_t *line);
+
 /** Send one outcome to every watcher whose filter it passes. */
 void rv_control_publish(struct rv_control *control, const struct rv_pipeline *pipeline,
                         const struct rv_outcome *outcome, uint64_t latency_ns);

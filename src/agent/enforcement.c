@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define STAGES_MAX        ((size_t)256 * 1024)
 #define RECENT_NS         (10 * RV_NS_PER_S)
@@ -17,6 +18,10 @@
 
 const char *rv_enforcement_policy_name(const struct rv_enforcement *enforcement, uint32_t policy)
 {
+    if (policy == RV_POLICY_SELF)
+        return "self-protection";
+    if (policy == RV_POLICY_JUDGE)
+        return "asked";
     return enforcement->rules && policy < enforcement->rules->policy_count
                ? enforcement->rules->policies[policy].name
                : "?";
@@ -62,6 +67,13 @@ static json_t *digest_json(uint64_t digest)
     return json_string(hex);
 }
 
+/** Watchers see the same as the log. Changes `members`, which is in the log already. */
+static void show(struct rv_enforcement *enforcement, const char *type, json_t *members)
+{
+    if (members && json_object_set_new(members, "enforced", json_string(type)) == 0)
+        enforcement->options.show(enforcement->options.context, members);
+}
+
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members)
 {
     int r = members
@@ -70,6 +82,7 @@ void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, js
 
     if (r < 0)
         rv_debug("an entry %s did not get into the log: %s", type, strerror(-r));
+    show(enforcement, type, members);
     json_decref(members);
 }
 
@@ -78,6 +91,17 @@ static void tell(struct rv_enforcement *enforcement, enum rv_channel_type type, 
 {
     if (enforcement->options.tell(enforcement->options.context, type, rv_span(data, len)) < 0)
         rv_debug("the guard could not be told");
+}
+
+struct rv_process_key rv_enforcement_key(const struct rv_enforcement *enforcement,
+                                         struct rv_process_key process)
+{
+    const struct rv_features *features = rv_pipeline_features(enforcement->options.pipeline);
+    const struct rv_process *live = rv_features_live(features, process.tgid);
+    const uint64_t tick_ns = RV_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+
+    return live && live->key.start_boot_ns / tick_ns == process.start_boot_ns / tick_ns ? live->key
+                                                                                        : process;
 }
 
 /* ---- Stages on disk ---- */
@@ -185,9 +209,10 @@ static int compile(struct rv_enforcement *enforcement, struct rv_rules **ret_rul
 {
     const struct rv_bundle *bundle = enforcement->options.bundle;
     struct rv_rules_options options = {
-        .offered = enforcement->guard.offered
-                       ? enforcement->guard.offered
-                       : 1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY,
+        .offered = enforcement->offered =
+            enforcement->guard.offered
+                ? enforcement->guard.offered
+                : 1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY,
         .stages = &enforcement->stages,
         .cgroups = cgroups_of,
         .lapse = lapse_of,
@@ -331,6 +356,7 @@ int rv_enforcement_ask(struct rv_enforcement *enforcement, const struct rv_pendi
     }
     if (r < 0)
         rv_error("an action is not taken, since it could not be recorded: %s", strerror(-r));
+    show(enforcement, type, members);
     json_decref(members);
     return r;
 }
@@ -359,6 +385,10 @@ static const struct {
     [RV_RESPOND_FREEZE] = { 4, RV_ACT_FREEZE },     [RV_RESPOND_ISOLATE] = { 5, RV_ACT_ISOLATE },
     [RV_RESPOND_KILL] = { 6, RV_ACT_KILL_TREE },
 };
+
+/** By the choices of late.response. */
+static const enum rv_response late_responses[] = { RV_RESPOND_DENY, RV_RESPOND_FREEZE,
+                                                   RV_RESPOND_KILL };
 
 /** The strongest response of the determining policies that are enforced here. */
 static enum rv_response strongest(const struct rv_enforcement *enforcement,
@@ -474,12 +504,14 @@ static void follow_workloads(struct rv_enforcement *enforcement)
         rv_enforcement_send_rules(enforcement);
 }
 
-/** Its rules are in place and some mechanism carries them: it did not happen, if it could be told.
- */
-static bool refused_before(const struct rv_enforcement *enforcement, uint32_t policy)
+/** Seen before the fact, and some mechanism carries the policy's rules: it did not happen. */
+static bool refused_before(const struct rv_enforcement *enforcement, const struct rv_event *event,
+                           uint32_t policy)
 {
     uint64_t carried = 0;
 
+    if (!(event->flags & RV_EVENT_F_INLINE))
+        return false; /* it was seen because it happened */
     if (enforcement->rules->policies[policy].partial)
         return false;
     for (unsigned m = 0; m < RV_MECHANISMS_; m++)
@@ -505,12 +537,15 @@ void rv_enforcement_outcome(struct rv_enforcement *enforcement, const struct rv_
     if (!enforcement->rules || !outcome->action || outcome->decision.effect != RV_EFFECT_DENY)
         return;
     response = strongest(enforcement, outcome, &policy);
-    if (response == RV_RESPOND_HOLD && refused_before(enforcement, policy))
+    if (response == RV_RESPOND_HOLD && refused_before(enforcement, outcome->event, policy))
         return; /* the refusal opens the hold */
+    if (response == RV_RESPOND_DENY && !refused_before(enforcement, outcome->event, policy))
+        response = late_responses[enforcement->options.config->late];
     if (responses[response].action == RV_ACT_NONE ||
         !first_in_a_while(enforcement, act_key(process, response), now))
         return;
     pending.policy = policy;
+    pending.event_boot_ns = outcome->event->time_boot_ns;
     pending.act = (struct rv_channel_act){
         .process = process,
         .action = responses[response].action,
@@ -630,6 +665,14 @@ static int on_refusal(struct rv_enforcement *enforcement, struct rv_span payload
     struct rv_hold *used;
 
     memcpy(&record, payload.data, sizeof(record));
+    record.start_boot_ns =
+        rv_enforcement_key(enforcement,
+                           (struct rv_process_key){ record.start_boot_ns, record.tgid })
+            .start_boot_ns;
+    if (record.policy == RV_POLICY_SELF || record.policy == RV_POLICY_JUDGE) {
+        log_refusal(enforcement, &record);
+        return 0;
+    }
     if (!enforcement->rules || record.policy >= enforcement->rules->policy_count)
         return 0; /* of a set that is gone */
     count_refusal(enforcement, &record);
@@ -674,7 +717,7 @@ static int on_enforcing(struct rv_enforcement *enforcement, struct rv_span paylo
                                      (json_int_t)now->mechanisms, "disarmed",
                                      (json_int_t)now->disarmed, "rules", (json_int_t)now->rules,
                                      "set", digest_json(now->digest)));
-    if (before.offered && now->offered != before.offered)
+    if (enforcement->rules && now->offered != enforcement->offered)
         rv_enforcement_send_rules(enforcement); /* what did not work is another's to do */
     return 0;
 }
@@ -688,6 +731,17 @@ static const char *outcome_name(uint32_t outcome)
                                          [RV_ACT_DONE] = "done" };
 
     return outcome < RV_COUNT(names) ? names[outcome] : "?";
+}
+
+/** From what happened to the answer to it; 0 when a person asked. */
+static uint64_t latency_us(const struct rv_enforcement *enforcement,
+                           const struct rv_pending_act *pending)
+{
+    uint64_t now = enforcement->options.clock.boot_ns(enforcement->options.clock.context);
+
+    return pending->event_boot_ns && now > pending->event_boot_ns
+               ? (now - pending->event_boot_ns) / 1000
+               : 0;
 }
 
 static int on_acted(struct rv_enforcement *enforcement, struct rv_span payload)
@@ -708,9 +762,10 @@ static int on_acted(struct rv_enforcement *enforcement, struct rv_span payload)
         hold->standing = acted.number;
     rv_enforcement_log(
         enforcement, pending->act.action == RV_ACT_NONE ? "undo.result" : "action.result",
-        json_pack("{so so ss sI ss}", "process",
+        json_pack("{so sI so ss sI ss}", "process",
                   process_json(pending->act.process.tgid, pending->act.process.start_boot_ns),
-                  "how", text_json(acted.how, strnlen(acted.how, sizeof(acted.how))), "outcome",
+                  "latency_us", (json_int_t)latency_us(enforcement, pending), "how",
+                  text_json(acted.how, strnlen(acted.how, sizeof(acted.how))), "outcome",
                   acted.error ? "failed" : outcome_name(acted.outcome), "number",
                   (json_int_t)acted.number, "error", acted.error ? strerror(-acted.error) : ""));
     pending->request = 0;

@@ -30,6 +30,8 @@ struct rv_enforcement_options {
     int state_fd; /* stages are kept there; borrowed */
     /** Say something to the guard. @return 0 or -errno. */
     int (*tell)(void *context, enum rv_channel_type type, struct rv_span payload);
+    /** Show watchers what was refused, held or done: {"enforced": TYPE, ...}. */
+    void (*show)(void *context, const json_t *line);
     void *context;
 };
 

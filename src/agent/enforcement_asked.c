@@ -11,7 +11,8 @@ static void put_text(struct rv_event_builder *builder, struct rv_event_str *fiel
 
 /** The question as the event that would follow. */
 static const struct rv_event *to_event(struct rv_event_builder *builder,
-                                       const struct rv_fan_question *question)
+                                       const struct rv_fan_question *question,
+                                       struct rv_process_key process)
 {
     struct rv_event *event;
 
@@ -37,9 +38,9 @@ static const struct rv_event *to_event(struct rv_event_builder *builder,
     event->flags = RV_EVENT_F_INLINE;
     event->weight = 1;
     event->time_boot_ns = question->time_boot_ns;
-    event->start_boot_ns = question->start_boot_ns;
+    event->start_boot_ns = process.start_boot_ns;
     event->cgroup_id = question->cgroup_id;
-    event->tgid = question->tgid;
+    event->tgid = process.tgid;
     event->tid = question->tid;
     event->uid = question->uid;
     event->gid = question->gid;
@@ -48,7 +49,8 @@ static const struct rv_event *to_event(struct rv_event_builder *builder,
 }
 
 /** Whether an enforced policy that refuses is among the reasons; shadows are counted. */
-static bool refuses(struct rv_enforcement *enforcement, const struct rv_outcome *outcome)
+static bool refuses(struct rv_enforcement *enforcement, const struct rv_outcome *outcome,
+                    uint32_t *ret_policy)
 {
     const char *workload = outcome->process ? outcome->process->workload->name : NULL;
     bool refused = false;
@@ -62,6 +64,8 @@ static bool refuses(struct rv_enforcement *enforcement, const struct rv_outcome 
             continue;
         stage =
             rv_stage_of(&enforcement->stages, enforcement->rules->policies[policy].name, workload);
+        if (stage == RV_STAGE_ENFORCE)
+            *ret_policy = policy;
         refused |= stage == RV_STAGE_ENFORCE;
         enforcement->counts[policy].denied += stage == RV_STAGE_ENFORCE;
         enforcement->counts[policy].would_deny += stage == RV_STAGE_SHADOW;
@@ -91,12 +95,23 @@ void rv_enforcement_question(struct rv_enforcement *enforcement,
     RV_AUTO(rv_freep) struct rv_event_builder *builder = malloc(sizeof(*builder));
     struct rv_outcome outcome = { 0 };
     bool refused = true; /* without memory nothing can be told */
+    uint32_t policy = RV_POLICY_JUDGE;
+    struct rv_process_key process;
 
     if (builder && enforcement->rules) {
-        rv_pipeline_ask(enforcement->options.pipeline, to_event(builder, question), &outcome);
+        process = rv_enforcement_key(
+            enforcement, (struct rv_process_key){ question->start_boot_ns, question->tgid });
+        rv_pipeline_ask(enforcement->options.pipeline, to_event(builder, question, process),
+                        &outcome);
         refused = outcome.action && outcome.decision.effect == RV_EFFECT_DENY &&
-                  refuses(enforcement, &outcome);
+                  refuses(enforcement, &outcome, &policy);
     }
+    if (refused)
+        rv_enforcement_log(enforcement, "answer",
+                           json_pack("{ss ss ss sI sI}", "decision", "deny", "policy",
+                                     rv_enforcement_policy_name(enforcement, policy), "action",
+                                     outcome.action ? outcome.action : "?", "pid",
+                                     (json_int_t)question->tgid, "uid", (json_int_t)question->uid));
     *ret_answer = (struct rv_channel_answer){
         .id = question->id,
         .verdict = refused ? RV_FAN_DENY : RV_FAN_ALLOW,

@@ -27,6 +27,7 @@ struct rv_pending_act {
     uint64_t hold;               /* the hold that waits for its number; 0: none */
     uint32_t policy;             /* index in rules->policies; UINT32_MAX: a person asked */
     uint32_t by_uid;             /* who, when a person asked */
+    uint64_t event_boot_ns;      /* of what is responded to; 0: a person asked */
     struct rv_channel_undo undo; /* when `act.action` is RV_ACT_NONE */
     struct rv_grant grant;       /* when `grant.action` is not 0: nothing but this */
 };
@@ -37,6 +38,7 @@ struct rv_enforcement {
     struct rv_holds holds;
     struct rv_rules *rules;            /* as compiled last; NULL: not yet */
     uint32_t *policy_of;               /* by index in the program: index in `rules->policies` */
+    uint32_t offered;                  /* the mechanisms that the rules were made for */
     uint64_t digest;                   /* of the set that was handed over last */
     struct rv_channel_enforcing guard; /* what the guard said last */
     struct rv_policy_counts *counts;   /* one a policy of the set, and what no permit allows */
@@ -64,6 +66,12 @@ struct rv_enforcement {
 /* ---- enforcement.c ---- */
 /** The name that people know a policy by: its @id, else its id; "?" for none. */
 const char *rv_enforcement_policy_name(const struct rv_enforcement *enforcement, uint32_t policy);
+/**
+ * The key by which the process table knows a process. Who looks in /proc (fanotify does) has its
+ * start cut to a clock tick; what is not in the table keeps its key.
+ */
+struct rv_process_key rv_enforcement_key(const struct rv_enforcement *enforcement,
+                                         struct rv_process_key process);
 /** Put an entry into the log; `members` is taken over. A failure is the log's own to tell. */
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members);
 /** Make the rules anew and hand them to the guard. */

@@ -5,15 +5,18 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "provider.h"
+#include "sensors/sensors.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROTECTED_MAX 64
+#define ROOTS_MAX     16
 #define SNAPSHOT_MAX  ((size_t)512 * 1024)
 
 /** A mechanism of provider.h, opened. */
@@ -22,6 +25,13 @@ struct open_provider {
     void *handle; /* NULL: not open */
     bool broken;  /* it does not work here; said once */
     uint64_t carried;
+};
+
+/** Another root, by a process that lives under it. */
+struct root {
+    struct rv_process_key process;
+    dev_t dev;
+    ino_t inode;
 };
 
 struct rv_enforcer {
@@ -33,9 +43,14 @@ struct rv_enforcer {
 
     struct rv_channel_rules coming; /* the set that is being received */
     uint32_t received;
-    struct rv_rule *rules; /* RV_RULES_MAX of them, in the order received */
+    struct rv_rule *rooted; /* the same with their paths under other roots */
+    struct rv_rule *rules;  /* RV_RULES_MAX of them, in the order received */
     struct rv_channel_enforcing state;
 
+    uint64_t scope[RV_SENSORS_SCOPE_MAX]; /* cgroup ids: what is watched; none: everything */
+    size_t scope_count;
+    struct root roots[ROOTS_MAX]; /* pid 0: free; the oldest go */
+    uint32_t root_count;
     struct rv_process_key own[PROTECTED_MAX]; /* processes of ours, the oldest go */
     uint32_t own_count;
 };
@@ -187,14 +202,96 @@ static int tell_record(void *context, const struct rv_refusal_record *record)
     return 0;
 }
 
+/* ---- Other roots ---- */
+
+/**
+ * Where a path leads under another root, as long as its process lives.
+ * @return false: it is too long, or there is no folder there that could hold it.
+ */
+static bool path_under(const struct root *root, const char *path, char to[RV_RULE_TEXT_MAX])
+{
+    int len = snprintf(to, RV_RULE_TEXT_MAX, "/proc/%" PRIu32 "/root%s", root->process.tgid, path);
+    char *slash;
+    bool there;
+
+    if (len <= 0 || len >= (int)RV_RULE_TEXT_MAX)
+        return false;
+    slash = strrchr(to, '/');
+    *slash = '\0';
+    there = access(to, F_OK) == 0;
+    *slash = '/';
+    return there;
+}
+
+static bool is_path(const struct rv_rule_term *term)
+{
+    return term->subject == RV_TERM_PROGRAM || term->subject == RV_TERM_LINEAGE ||
+           term->subject == RV_TERM_FILE || term->subject == RV_TERM_FOLDER;
+}
+
+/** Where only some cgroups are watched, only they are refused anything. */
+static void add_scope(const struct rv_enforcer *enforcer, struct rv_rule *rule)
+{
+    for (uint32_t k = 0; k < rule->term_count; k++) {
+        if (rule->terms[k].subject == RV_TERM_WORKLOAD && !rule->terms[k].negated)
+            return; /* its cgroups were met, so they are among those watched */
+    }
+    if (rule->term_count + enforcer->scope_count > RV_RULE_TERMS_MAX)
+        rule->mode = RV_RULE_SHADOW; /* it would reach beyond the scope */
+    for (size_t i = 0; i < enforcer->scope_count && rule->term_count < RV_RULE_TERMS_MAX; i++)
+        rule->terms[rule->term_count++] = (struct rv_rule_term){
+            .subject = RV_TERM_WORKLOAD,
+            .number = enforcer->scope[i],
+        };
+}
+
+/** A rule's paths again under each other root, as far as there is room for them. */
+static void add_roots(const struct rv_enforcer *enforcer, struct rv_rule *rule)
+{
+    uint32_t own = rule->term_count;
+
+    for (uint32_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
+        if (!enforcer->roots[i].process.tgid)
+            continue;
+        for (uint32_t k = 0; k < own && rule->term_count < RV_RULE_TERMS_MAX; k++) {
+            struct rv_rule_term *copy = &rule->terms[rule->term_count];
+
+            if (!is_path(&rule->terms[k]))
+                continue;
+            *copy = rule->terms[k];
+            rule->term_count += path_under(&enforcer->roots[i], rule->terms[k].text, copy->text);
+        }
+    }
+}
+
+static void forget_dead_roots(struct rv_enforcer *enforcer)
+{
+    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
+        RV_AUTO(rv_closep) int pidfd = -1;
+
+        if (!enforcer->roots[i].process.tgid)
+            continue;
+        pidfd = rv_process_open(enforcer->roots[i].process);
+        if (pidfd < 0)
+            enforcer->roots[i] = (struct root){ 0 };
+    }
+}
+
 /* ---- Sets of rules ---- */
 
 /** Each provider takes the whole set; one that cannot keeps its old one, and the judge is told. */
 static void put_in_place(struct rv_enforcer *enforcer)
 {
     struct rv_channel_enforcing *state = &enforcer->state;
+    uint64_t begun = enforcer->options.clock.boot_ns(enforcer->options.clock.context);
     uint32_t count = state->boot_guarded ? 0 : enforcer->coming.count;
 
+    forget_dead_roots(enforcer);
+    memcpy(enforcer->rooted, enforcer->rules, count * sizeof(*enforcer->rules));
+    for (uint32_t i = 0; i < count; i++) {
+        add_scope(enforcer, &enforcer->rooted[i]);
+        add_roots(enforcer, &enforcer->rooted[i]);
+    }
     state->error = 0;
     if (count > 0)
         open_providers(enforcer);
@@ -205,7 +302,7 @@ static void put_in_place(struct rv_enforcer *enforcer)
 
         if (!provider->handle)
             continue;
-        r = provider->does->swap(provider->handle, enforcer->rules, count,
+        r = provider->does->swap(provider->handle, enforcer->rooted, count,
                                  &enforcer->coming.settings, &provider->carried, &at);
         if (r < 0) {
             state->error = r;
@@ -217,6 +314,9 @@ static void put_in_place(struct rv_enforcer *enforcer)
     }
     state->digest = enforcer->coming.settings.digest;
     state->rules = count;
+    rv_debug("%" PRIu32 " rules put in place in %" PRIu64 " ms", count,
+             (enforcer->options.clock.boot_ns(enforcer->options.clock.context) - begun) /
+                 RV_NS_PER_MS);
     tell_state(enforcer);
 }
 
@@ -448,6 +548,36 @@ void rv_enforcer_drain(struct rv_enforcer *enforcer)
     }
 }
 
+void rv_enforcer_root(struct rv_enforcer *enforcer, pid_t pid)
+{
+    struct root root = { 0 };
+    struct stat here, there;
+    char path[40];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/root", pid);
+    if (rv_process_key_of(pid, &root.process) < 0 || stat("/", &here) < 0 ||
+        stat(path, &there) < 0 || (here.st_dev == there.st_dev && here.st_ino == there.st_ino))
+        return;
+    forget_dead_roots(enforcer);
+    rv_debug("process %d lives under another root", pid);
+    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
+        if (enforcer->roots[i].process.tgid && enforcer->roots[i].dev == there.st_dev &&
+            enforcer->roots[i].inode == there.st_ino)
+            return;
+    }
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->know_root(provider->handle, path) < 0)
+            rv_debug("not all programs under the root of process %d could be told by kind", pid);
+    }
+    root.dev = there.st_dev;
+    root.inode = there.st_ino;
+    enforcer->roots[enforcer->root_count++ % RV_COUNT(enforcer->roots)] = root;
+    if (enforcer->received > 0 && enforcer->received == enforcer->coming.count)
+        put_in_place(enforcer);
+}
+
 void rv_enforcer_protect(struct rv_enforcer *enforcer, pid_t pid)
 {
     struct rv_process_key key;
@@ -506,6 +636,19 @@ static int open_actor(struct rv_enforcer *enforcer)
     return r;
 }
 
+/** What the sensors are limited to limits us too. The sensors say what is wrong with a path. */
+static void read_scope(struct rv_enforcer *enforcer)
+{
+    const struct rv_config_list *scope = &enforcer->options.config->scope;
+
+    for (size_t i = 0; i < scope->count && i < RV_COUNT(enforcer->scope); i++) {
+        struct stat st;
+
+        if (stat(scope->items[i], &st) == 0)
+            enforcer->scope[enforcer->scope_count++] = st.st_ino;
+    }
+}
+
 int rv_enforcer_new(struct rv_enforcer **ret_enforcer, const struct rv_enforcer_options *options)
 {
     struct rv_enforcer *enforcer = calloc(1, sizeof(*enforcer));
@@ -519,7 +662,9 @@ int rv_enforcer_new(struct rv_enforcer **ret_enforcer, const struct rv_enforcer_
     for (size_t i = 0; rv_providers[i]; i++)
         enforcer->providers[enforcer->provider_count++].does = rv_providers[i];
     enforcer->rules = calloc(RV_RULES_MAX, sizeof(*enforcer->rules));
-    r = enforcer->rules ? open_actor(enforcer) : -ENOMEM;
+    enforcer->rooted = calloc(RV_RULES_MAX, sizeof(*enforcer->rooted));
+    read_scope(enforcer);
+    r = enforcer->rules && enforcer->rooted ? open_actor(enforcer) : -ENOMEM;
     if (r < 0) {
         rv_enforcer_free(&enforcer, RV_ENFORCER_LEAVE);
         return r;
@@ -540,6 +685,7 @@ void rv_enforcer_free(struct rv_enforcer **enforcer, enum rv_enforcer_end end)
     }
     rv_actor_free(&(*enforcer)->actor);
     rv_closep(&(*enforcer)->ask_fd);
+    free((*enforcer)->rooted);
     free((*enforcer)->rules);
     free(*enforcer);
     *enforcer = NULL;

@@ -45,6 +45,12 @@ RV_MUST_CHECK int rv_enforcer_grant(struct rv_enforcer *enforcer, const struct r
 RV_MUST_CHECK int rv_enforcer_risk(struct rv_enforcer *enforcer,
                                    const struct rv_channel_risk *risk);
 
+/**
+ * A process lives under another root: a container. Paths of rules mean the files there too, as they
+ * do to the judge, as long as the process lives.
+ */
+void rv_enforcer_root(struct rv_enforcer *enforcer, pid_t pid);
+
 /** A process of Reeve's own began. Kept for providers that are opened later. */
 void rv_enforcer_protect(struct rv_enforcer *enforcer, pid_t pid);
 /** The judge is another one now: what is being received is dropped, what stands goes on.

@@ -414,6 +414,7 @@ static int on_root(struct guard *guard, struct rv_span payload)
     if (root_fd >= 0 && rv_sensors_watch(guard->sensors, root_fd, (const char *const *)paths->items,
                                          paths->count, NULL) < 0)
         rv_debug("sensitive files under the root of process %" PRIu32 " are not watched", tgid);
+    rv_enforcer_root(guard->enforcer, (pid_t)tgid);
     return 0; /* a process that is gone already is no fault of the judge's */
 }
 

@@ -550,6 +550,14 @@ static int tell_guard(void *context, enum rv_channel_type type, struct rv_span p
     return rv_channel_send(RV_JUDGE_FD_CHANNEL, type, payload);
 }
 
+static void show_watchers(void *context, const json_t *line)
+{
+    struct judge *judge = context;
+
+    if (judge->control)
+        rv_control_tell(judge->control, line);
+}
+
 static int open_enforcement(struct judge *judge)
 {
     struct rv_enforcement_options options = {
@@ -560,6 +568,8 @@ static int open_enforcement(struct judge *judge)
         .clock = judge->clock,
         .state_fd = judge->state_fd,
         .tell = tell_guard,
+        .show = show_watchers,
+        .context = judge,
     };
     int r = rv_enforcement_new(&judge->enforcement, &options);
 

@@ -31,21 +31,26 @@ static bool is_trusted(const struct stat *st)
            (st->st_mode & S_IXUSR);
 }
 
-int rv_programs_scan(int (*put)(void *context, const char *path, uint32_t kind), void *context)
+int rv_programs_scan(const char *root, int (*put)(void *context, const char *path, uint32_t kind),
+                     void *context)
 {
     unsigned found = 0;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < RV_COUNT(folders); i++) {
-        DIR *dir = opendir(folders[i]);
+        char folder[128];
         struct dirent *file;
+        DIR *dir;
+
+        (void)snprintf(folder, sizeof(folder), "%s%s", root, folders[i]);
+        dir = opendir(folder);
 
         while (dir && r == 0 && found < RV_PROGRAMS_MAX && (file = readdir(dir))) {
             char path[PATH_MAX];
             struct stat st;
             uint32_t kind;
 
-            (void)snprintf(path, sizeof(path), "%s/%s", folders[i], file->d_name);
+            (void)snprintf(path, sizeof(path), "%s/%s", folder, file->d_name);
             kind = (uint32_t)rv_program_kind(rv_span_str(path));
             if (kind == RV_KIND_OTHER || fstatat(dirfd(dir), file->d_name, &st, 0) < 0 ||
                 !is_trusted(&st))

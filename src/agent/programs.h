@@ -11,9 +11,10 @@
 #define RV_PROGRAMS_MAX 4096 /* more are of no kind */
 
 /**
- * Look through the folders. Each program of a kind is handed over with its number
- * (features/program.h).
+ * Look through the folders below a root: "" for our own, or "/proc/PID/root". Each program of a
+ * kind is handed over with its number (features/program.h).
  * @param put @return of it: 0, or -errno to stop. @return 0 or that.
  */
-RV_MUST_CHECK int rv_programs_scan(int (*put)(void *context, const char *path, uint32_t kind),
+RV_MUST_CHECK int rv_programs_scan(const char *root,
+                                   int (*put)(void *context, const char *path, uint32_t kind),
                                    void *context);

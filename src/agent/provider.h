@@ -34,6 +34,8 @@ struct rv_provider {
     int (*drain)(void *handle, rv_provider_put_fn *put, void *context);
     uint64_t (*disarmed)(void *handle);
     uint64_t (*lost)(void *handle);
+    /** Programs below another root, "/proc/PID/root", are of a kind too. */
+    int (*know_root)(void *handle, const char *root);
     /** Once a second. @return whether a name of the set means something else now: swap again. */
     bool (*stale)(void *handle);
 };

@@ -25,7 +25,7 @@ static int open_cgate(void **ret_handle, const struct rv_provider_options *optio
     if (r == 0)
         r = rv_cgate_open(&cgate, root);
     if (r == 0)
-        r = rv_programs_scan(know, cgate);
+        r = rv_programs_scan("", know, cgate);
     for (size_t i = 0; r == 0 && i < options->config->protect.count; i++)
         r = rv_cgate_protect_program(cgate, options->config->protect.items[i]);
     if (r == 0)
@@ -103,6 +103,11 @@ static bool stale(void *handle)
     return rv_cgate_stale(handle);
 }
 
+static int know_root(void *handle, const char *root)
+{
+    return rv_programs_scan(root, know, handle);
+}
+
 const struct rv_provider rv_provider_cgate = {
     .mechanism = RV_BY_CGROUP,
     .open = open_cgate,
@@ -117,5 +122,6 @@ const struct rv_provider rv_provider_cgate = {
     .drain = drain,
     .disarmed = disarmed,
     .lost = lost,
+    .know_root = know_root,
     .stale = stale,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fanotify as the enforcer sees it. Openers wait for answers, so two threads of their own serve
- * them whatever the guard is busy with: one answers the kernel, one takes the judge's answers in.
+ * fanotify as the enforcer sees it. Openers wait for answers, so threads of their own serve them
+ * whatever the guard is busy with: one for each layer (enforce/fan.h) answers the kernel, one takes
+ * the judge's answers in.
  */
 #include "base/clock.h"
 #include "base/fd.h"
@@ -15,41 +16,58 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LAYERS     2
+#define LAYER_BITS 1 /* of a question's number, the lowest: which layer asked */
+
+struct fan_provider;
+
+struct layer {
+    struct fan_provider *provider;
+    struct rv_fan *fan;
+    pthread_t answering;
+    bool runs;
+};
+
 struct fan_provider {
     const struct rv_agent_config *config;
-    struct rv_fan *fan;
-    pthread_t answering, listening;
-    bool answering_runs, listening_runs;
-    int wake_fd; /* an eventfd: the listener looks at what changed */
+    struct layer layers[LAYERS]; /* by enum rv_fan_layer */
+    pthread_t listening;
+    bool listening_runs;
+    int records_fd; /* an epoll of both layers' */
+    int wake_fd;    /* an eventfd: the listener looks at what changed */
     pthread_mutex_t lock;
     int ask_fd; /* under the lock: a duplicate of the judge's socket; -1: nobody to ask */
     bool ending;
     struct rv_fan_scope *scopes;
 };
 
-/* ---- The two threads ---- */
+/* ---- The threads ---- */
 
 static int ask(void *context, const struct rv_fan_question *question)
 {
-    struct fan_provider *provider = context;
+    const struct layer *layer = context;
+    struct fan_provider *provider = layer->provider;
+    struct rv_fan_question numbered = *question;
     ssize_t n = -1;
 
+    numbered.id = question->id << LAYER_BITS | (uint64_t)(layer - provider->layers);
     pthread_mutex_lock(&provider->lock);
     errno = ENOTCONN;
     if (provider->ask_fd >= 0)
-        n = send(provider->ask_fd, question, sizeof(*question), MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send(provider->ask_fd, &numbered, sizeof(numbered), MSG_DONTWAIT | MSG_NOSIGNAL);
     pthread_mutex_unlock(&provider->lock);
     return n < 0 ? -errno : 0;
 }
 
 static void *answer_kernel(void *context)
 {
-    struct fan_provider *provider = context;
-    int r = rv_fan_run(provider->fan);
+    const struct layer *layer = context;
+    int r = rv_fan_run(layer->fan);
 
     if (r < 0)
         rv_error("questions of the kernel are no longer answered: %s", strerror(-r));
@@ -63,8 +81,9 @@ static bool take_answers(struct fan_provider *provider, int fd)
     ssize_t n;
 
     while ((n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT)) == (ssize_t)sizeof(answer)) {
+        struct rv_fan *fan = provider->layers[answer.id & ((1U << LAYER_BITS) - 1)].fan;
         /* -ENOENT: it was too late; the default was applied and recorded. */
-        int r = rv_fan_answer(provider->fan, answer.id, (enum rv_fan_verdict)answer.verdict,
+        int r = rv_fan_answer(fan, answer.id >> LAYER_BITS, (enum rv_fan_verdict)answer.verdict,
                               answer.flags);
 
         if (r < 0 && r != -ENOENT)
@@ -112,12 +131,16 @@ static void wake(struct fan_provider *provider)
 static int start_threads(struct fan_provider *provider)
 {
     sigset_t all, before;
-    int r;
+    int r = 0;
 
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = -pthread_create(&provider->answering, NULL, answer_kernel, provider);
-    provider->answering_runs = r == 0;
+    for (size_t i = 0; r == 0 && i < LAYERS; i++) {
+        struct layer *layer = &provider->layers[i];
+
+        r = -pthread_create(&layer->answering, NULL, answer_kernel, layer);
+        layer->runs = r == 0;
+    }
     if (r == 0) {
         r = -pthread_create(&provider->listening, NULL, listen_to_judge, provider);
         provider->listening_runs = r == 0;
@@ -126,14 +149,7 @@ static int start_threads(struct fan_provider *provider)
     return r;
 }
 
-/* ---- Scopes and kinds ---- */
-
-static int know(void *context, const char *path, uint32_t kind)
-{
-    int r = rv_fan_know_program(context, path, kind);
-
-    return r == -ENOENT ? 0 : r; /* a link to nothing */
-}
+/* ---- Scopes ---- */
 
 static bool is_listed(const struct rv_config_list *list, const char *name)
 {
@@ -180,26 +196,62 @@ static void close_fan(void *handle)
     pthread_mutex_lock(&provider->lock);
     provider->ending = true;
     pthread_mutex_unlock(&provider->lock);
-    if (provider->fan)
-        rv_fan_stop(provider->fan);
+    for (size_t i = 0; i < LAYERS; i++) {
+        if (provider->layers[i].fan)
+            rv_fan_stop(provider->layers[i].fan);
+    }
     if (provider->wake_fd >= 0)
         wake(provider);
-    if (provider->answering_runs)
-        (void)pthread_join(provider->answering, NULL);
     if (provider->listening_runs)
         (void)pthread_join(provider->listening, NULL);
-    rv_fan_close(&provider->fan);
+    for (size_t i = 0; i < LAYERS; i++) {
+        if (provider->layers[i].runs)
+            (void)pthread_join(provider->layers[i].answering, NULL);
+    }
+    for (size_t i = 0; i < LAYERS; i++)
+        rv_fan_close(&provider->layers[i].fan);
     rv_closep(&provider->ask_fd);
     rv_closep(&provider->wake_fd);
+    rv_closep(&provider->records_fd);
     (void)pthread_mutex_destroy(&provider->lock);
     free(provider->scopes);
     free(provider);
 }
 
+static int know(void *context, const char *path, uint32_t kind)
+{
+    struct fan_provider *provider = context;
+
+    for (size_t i = 0; i < LAYERS; i++) {
+        int r = rv_fan_know_program(provider->layers[i].fan, path, kind);
+
+        if (r < 0 && r != -ENOENT) /* a link to nothing */
+            return r;
+    }
+    return 0;
+}
+
+static int open_layer(struct fan_provider *provider, enum rv_fan_layer which)
+{
+    struct layer *layer = &provider->layers[which];
+    const struct rv_config_list *protect = &provider->config->protect;
+    struct rv_fan_options options = { .layer = which, .ask = ask, .context = layer };
+    struct epoll_event records = { .events = EPOLLIN };
+    int r;
+
+    layer->provider = provider;
+    r = rv_fan_open(&layer->fan, &options);
+    for (size_t i = 0; r == 0 && i < protect->count; i++)
+        r = rv_fan_protect(layer->fan, protect->items[i]);
+    if (r == 0 &&
+        epoll_ctl(provider->records_fd, EPOLL_CTL_ADD, rv_fan_records_fd(layer->fan), &records) < 0)
+        r = -errno;
+    return r;
+}
+
 static int open_fan(void **ret_handle, const struct rv_provider_options *options)
 {
     struct fan_provider *provider = calloc(1, sizeof(*provider));
-    struct rv_fan_options fan = { .ask = ask, .context = provider };
     int r;
 
     if (!provider)
@@ -208,15 +260,16 @@ static int open_fan(void **ret_handle, const struct rv_provider_options *options
     provider->ask_fd = -1;
     (void)pthread_mutex_init(&provider->lock, NULL);
     provider->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = provider->wake_fd < 0 ? -errno : 0;
+    provider->records_fd = epoll_create1(EPOLL_CLOEXEC);
+    r = provider->wake_fd < 0 || provider->records_fd < 0 ? -errno : 0;
     if (r == 0)
         r = make_scopes(provider);
     if (r == 0)
-        r = rv_fan_open(&provider->fan, &fan);
+        r = open_layer(provider, RV_FAN_PLAIN);
     if (r == 0)
-        r = rv_programs_scan(know, provider->fan);
-    for (size_t i = 0; r == 0 && i < options->config->protect.count; i++)
-        r = rv_fan_protect(provider->fan, options->config->protect.items[i]);
+        r = open_layer(provider, RV_FAN_STACKED);
+    if (r == 0)
+        r = rv_programs_scan("", know, provider);
     if (r == 0)
         r = start_threads(provider);
     if (r < 0) {
@@ -227,6 +280,7 @@ static int open_fan(void **ret_handle, const struct rv_provider_options *options
     return 0;
 }
 
+/** A rule is carried when both layers carry it. One that fails leaves the other's new set. */
 static int swap(void *handle, const struct rv_rule *rules, size_t count,
                 const struct rv_rule_settings *settings, uint64_t *ret_carried, size_t *reterr_rule)
 {
@@ -239,39 +293,71 @@ static int swap(void *handle, const struct rv_rule *rules, size_t count,
         .settings = *settings,
         .deadline_ns = provider->config->inline_deadline_ms * RV_NS_PER_MS,
     };
-    struct rv_fan_taken taken = { 0 };
-    int r = rv_fan_swap(provider->fan, &set, &taken);
+    uint64_t carried = UINT64_MAX;
+    int failed = 0;
 
-    if (r < 0)
-        *reterr_rule = taken.failed_rule == SIZE_MAX ? 0 : taken.failed_rule;
-    else
-        *ret_carried = taken.carried;
-    if (r == 0 && taken.incomplete)
-        rv_warning("a folder of inline.scope is too large or too deep to be marked as a whole");
-    return r;
+    for (size_t i = 0; i < LAYERS; i++) {
+        struct rv_fan_taken taken = { 0 };
+        int r = rv_fan_swap(provider->layers[i].fan, &set, &taken);
+
+        if (r < 0) {
+            *reterr_rule = taken.failed_rule == SIZE_MAX ? 0 : taken.failed_rule;
+            failed = r;
+        }
+        carried &= taken.carried;
+        if (r == 0 && taken.incomplete)
+            rv_warning("a folder of inline.scope is too large or too deep to be marked as a whole");
+    }
+    if (failed == 0)
+        *ret_carried = carried;
+    return failed;
 }
 
 static int renew(void *handle, uint64_t ms)
 {
-    rv_fan_renew(((struct fan_provider *)handle)->fan, ms);
+    struct fan_provider *provider = handle;
+
+    for (size_t i = 0; i < LAYERS; i++)
+        rv_fan_renew(provider->layers[i].fan, ms);
     return 0;
+}
+
+/** The first error, after trying both. */
+static int first_of(int before, int r)
+{
+    return before < 0 ? before : r;
 }
 
 static int observe(void *handle, bool on)
 {
-    return rv_fan_observe(((struct fan_provider *)handle)->fan, on);
+    struct fan_provider *provider = handle;
+    int r = 0;
+
+    for (size_t i = 0; i < LAYERS; i++)
+        r = first_of(r, rv_fan_observe(provider->layers[i].fan, on));
+    return r;
 }
 
 static int grant(void *handle, const struct rv_grant *what)
 {
-    return rv_fan_grant(((struct fan_provider *)handle)->fan, what);
+    struct fan_provider *provider = handle;
+    int r = 0;
+
+    for (size_t i = 0; i < LAYERS; i++)
+        r = first_of(r, rv_fan_grant(provider->layers[i].fan, what));
+    return r;
 }
 
 static int protect(void *handle, struct rv_process_key process, bool guarded)
 {
+    struct fan_provider *provider = handle;
+    int r = 0;
+
     (void)guarded;
-    return rv_fan_protect_process(((struct fan_provider *)handle)->fan, process.tgid,
-                                  process.start_boot_ns);
+    for (size_t i = 0; i < LAYERS; i++)
+        r = first_of(r, rv_fan_protect_process(provider->layers[i].fan, process.tgid,
+                                               process.start_boot_ns));
+    return r;
 }
 
 static void ask_through(void *handle, int fd)
@@ -288,33 +374,62 @@ static void ask_through(void *handle, int fd)
 
 static int poll_fd(void *handle)
 {
-    return rv_fan_records_fd(((struct fan_provider *)handle)->fan);
+    return ((struct fan_provider *)handle)->records_fd;
 }
 
 static int drain(void *handle, rv_provider_put_fn *put, void *context)
 {
-    return rv_fan_drain(((struct fan_provider *)handle)->fan, put, context);
+    struct fan_provider *provider = handle;
+    int total = 0;
+
+    for (size_t i = 0; i < LAYERS; i++) {
+        int r = rv_fan_drain(provider->layers[i].fan, put, context);
+
+        if (r < 0)
+            return r;
+        total += r;
+    }
+    return total;
 }
 
 static uint64_t disarmed(void *handle)
 {
-    return rv_fan_disarmed(((struct fan_provider *)handle)->fan)
-               ? RV_DO_EXEC | RV_DO_READ | RV_DO_WRITE
-               : 0;
+    struct fan_provider *provider = handle;
+    bool any = false;
+
+    for (size_t i = 0; i < LAYERS; i++)
+        any |= rv_fan_disarmed(provider->layers[i].fan);
+    return any ? RV_DO_EXEC | RV_DO_READ | RV_DO_WRITE : 0;
 }
 
 static uint64_t lost(void *handle)
 {
-    struct rv_fan_counts counts = { 0 };
+    struct fan_provider *provider = handle;
+    uint64_t sum = 0;
 
-    rv_fan_counts(((struct fan_provider *)handle)->fan, &counts);
-    return counts.records_lost;
+    for (size_t i = 0; i < LAYERS; i++) {
+        struct rv_fan_counts counts = { 0 };
+
+        rv_fan_counts(provider->layers[i].fan, &counts);
+        sum += counts.records_lost;
+    }
+    return sum;
 }
 
 /** Follow folders that are new. @return whether a name of the set means another file now. */
 static bool stale(void *handle)
 {
-    return rv_fan_follow(((struct fan_provider *)handle)->fan) == 1;
+    struct fan_provider *provider = handle;
+    bool any = false;
+
+    for (size_t i = 0; i < LAYERS; i++)
+        any |= rv_fan_follow(provider->layers[i].fan) == 1;
+    return any;
+}
+
+static int know_root(void *handle, const char *root)
+{
+    return rv_programs_scan(root, know, handle);
 }
 
 const struct rv_provider rv_provider_fan = {
@@ -331,5 +446,6 @@ const struct rv_provider rv_provider_fan = {
     .drain = drain,
     .disarmed = disarmed,
     .lost = lost,
+    .know_root = know_root,
     .stale = stale,
 };

@@ -24,7 +24,7 @@ static int open_lsm(void **ret_handle, const struct rv_provider_options *options
     (void)options;
     (void)libbpf_set_print(print);
     if (r == 0)
-        r = rv_programs_scan(know, lsm);
+        r = rv_programs_scan("", know, lsm);
     if (r == 0)
         *ret_handle = RV_TAKE(lsm);
     return r;
@@ -99,6 +99,11 @@ static bool stale(void *handle)
     return rv_lsm_stale(handle);
 }
 
+static int know_root(void *handle, const char *root)
+{
+    return rv_programs_scan(root, know, handle);
+}
+
 const struct rv_provider rv_provider_lsm = {
     .mechanism = RV_BY_LSM,
     .open = open_lsm,
@@ -113,5 +118,6 @@ const struct rv_provider rv_provider_lsm = {
     .drain = drain,
     .disarmed = disarmed,
     .lost = lost,
+    .know_root = know_root,
     .stale = stale,
 };

@@ -155,6 +155,26 @@ void rv_view_outcome(const struct rv_view *view, const json_t *outcome, int64_t 
     }
 }
 
+void rv_view_enforced(const struct rv_view *view, const json_t *line)
+{
+    const char *type = text_of(line, "enforced");
+
+    fputs("             = ", view->to);
+    if (rv_streq(type, "refusal"))
+        fprintf(view->to, "%s by %s: %s of %s by %s, policy %s\n", text_of(line, "verdict"),
+                text_of(line, "mechanism"), text_of(line, "action"),
+                text_of(line, "name")[0] ? text_of(line, "name") : "it", text_of(line, "comm"),
+                text_of(line, "policy"));
+    else if (rv_streq(type, "action.result"))
+        fprintf(view->to, "action %d: %s %s %s\n", (int)number_of(line, "number"),
+                text_of(line, "outcome"), text_of(line, "error"), text_of(line, "how"));
+    else if (rv_streq(type, "action"))
+        fprintf(view->to, "%s process %s, policy %s\n", text_of(line, "action"),
+                text_of(line, "process"), text_of(line, "policy"));
+    else
+        fprintf(view->to, "%s %s\n", type, text_of(line, "policy"));
+}
+
 static void explain_policies(const struct rv_view *view, const json_t *policies)
 {
     for (size_t i = 0; i < json_array_size(policies); i++) {

@@ -22,5 +22,7 @@ void rv_view_heading(const struct rv_view *view);
 /** @param outcome a JSON outcome. @param boot_to_unix_ns to print wall clock; 0: seconds since
  * boot. */
 void rv_view_outcome(const struct rv_view *view, const json_t *outcome, int64_t boot_to_unix_ns);
+/** What was refused, held or done: {"enforced": TYPE, ...}. */
+void rv_view_enforced(const struct rv_view *view, const json_t *line);
 /** The long form: features, contributions, policies, in words. */
 void rv_view_explain(const struct rv_view *view, const json_t *receipt);

@@ -49,6 +49,8 @@ static bool show(const struct rv_view *view, const json_t *line, const char *tex
         fprintf(view->to,
                 "... %" JSON_INTEGER_FORMAT " lines left out: this terminal is too slow\n",
                 json_integer_value(json_object_get(line, "missed")));
+    else if (json_object_get(line, "enforced"))
+        rv_view_enforced(view, line);
     else if (json_object_get(line, "event"))
         rv_view_outcome(view, line, offset);
     return fflush(stdout) == 0;
