@@ -198,8 +198,14 @@ static const struct {
 int main(int argc, char **argv)
 {
     for (size_t i = 0; argc > 1 && i < RV_COUNT(acts); i++) {
-        if (rv_streq(acts[i].name, argv[1]) && argc - 2 >= acts[i].arguments)
-            return acts[i].act(argv + 2);
+        int r;
+
+        if (!rv_streq(acts[i].name, argv[1]) || argc - 2 < acts[i].arguments)
+            continue;
+        r = acts[i].act(argv + 2);
+        if (getenv("REEVE_ACTS_LINGER"))
+            sleep(1);
+        return r;
     }
     fprintf(stderr, "acts: no such act\n");
     return 2;

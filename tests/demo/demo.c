@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * demo: real behaviours of attackers, each with a harmless twin, in a sandbox, before an agent of
- * its own that watches only that sandbox. Prints what was seen, scored and decided, and how fast.
- * Exit status 0 only if every behaviour was found and no twin was alerted on.
+ * its own that watches only that sandbox. Prints what was seen, scored and decided, and how fast;
+ * then the same with the policies enforced: what stopped it, and when. Exit status 0 only if every
+ * behaviour was found, every one that is to be stopped was, and no twin was alerted on or harmed.
  *
  * usage: demo AGENT ACTS CASES_DIR POLICY_DIR
  */
@@ -32,7 +33,13 @@
 struct finding {
     uint64_t seen; /* outcomes of this half */
     uint64_t denied;
-    bool expected; /* one of the policies that the case names spoke */
+    int status;               /* exit status of the half; 128 and more: ended by a signal */
+    uint64_t refused, acted;  /* before the fact; after it */
+    uint64_t gone;            /* it had ended before it could be stopped */
+    uint64_t asked, answered; /* actions that were decided; those of which the result is known */
+    int64_t stopped_us;       /* from what happened to its first action; before the fact: 0 */
+    char by[32], how[48];     /* mechanism, or what was done */
+    bool expected;            /* one of the policies that the case names spoke */
     int64_t risk, latency_us;
     char policy[96], technique[32], respond[16];
 };
@@ -40,9 +47,11 @@ struct finding {
 struct demo {
     char scratch[64], cgroup[128];
     const char *agent, *acts, *cases, *policy;
+    enum { DEMO_OBSERVE = 0, DEMO_ENFORCE } half;
     pid_t agent_pid;
     struct rv_client *client;
     bool colours;
+    bool has_lsm; /* every refusal can be before the fact */
 };
 
 /* ---- Outcomes ---- */
@@ -100,6 +109,25 @@ static void take_outcome(struct finding *finding, const json_t *outcome, const c
         take_policy(finding, outcome, json_array_get(policies, i), expect);
 }
 
+/** What was refused before the fact, or done after it. */
+static void take_enforced(struct finding *finding, const json_t *line)
+{
+    const char *type = text_of(line, "enforced");
+
+    if (rv_streq(type, "refusal") && rv_streq(text_of(line, "verdict"), "denied")) {
+        if (finding->refused++ == 0)
+            (void)snprintf(finding->by, sizeof(finding->by), "%s", text_of(line, "mechanism"));
+    } else if (rv_streq(type, "action.result")) {
+        finding->answered++;
+        finding->gone += rv_streq(text_of(line, "outcome"), "gone");
+        if (rv_streq(text_of(line, "outcome"), "done") && finding->acted++ == 0)
+            finding->stopped_us = json_integer_value(json_object_get(line, "latency_us"));
+    } else if (rv_streq(type, "action")) {
+        if (finding->asked++ == 0)
+            (void)snprintf(finding->how, sizeof(finding->how), "%s", text_of(line, "action"));
+    }
+}
+
 /** A process that says "all before me has been seen" when it is seen itself. */
 static void leave_marker(int cgroup_procs_fd)
 {
@@ -126,6 +154,7 @@ static int collect(struct demo *demo, uint64_t cgroup_id, const char *expect,
                    struct finding *finding)
 {
     struct pollfd fd = { rv_client_fd(demo->client), POLLIN, 0 };
+    bool ended = false;
 
     while (rv_client_pending(demo->client) || poll(&fd, 1, SETTLE_MS) > 0) {
         RV_AUTO(rv_json_freep) json_t *line = NULL;
@@ -134,9 +163,16 @@ static int collect(struct demo *demo, uint64_t cgroup_id, const char *expect,
 
         if (r < 0)
             return r;
+        if (json_object_get(line, "enforced"))
+            take_enforced(finding, line);
+        if (ended && finding->answered >= finding->asked)
+            return 0;
+        if (json_object_get(line, "enforced"))
+            continue;
         if ((uint64_t)json_integer_value(json_object_get(event, "cgroup_id")) != cgroup_id)
             continue;
-        if (is_marker(event))
+        ended |= is_marker(event);
+        if (ended && finding->answered >= finding->asked)
             return 0;
         take_outcome(finding, line, expect);
     }
@@ -170,7 +206,9 @@ static int run_half(struct demo *demo, const char *name, const char *half, const
                     struct finding *finding)
 {
     RV_AUTO(rv_closep) int procs = -1;
-    struct rv_demo_place place = { demo->scratch, demo->cases, demo->acts, -1 };
+    struct rv_demo_place place = {
+        .scratch = demo->scratch, .cases = demo->cases, .acts = demo->acts, .cgroup_procs_fd = -1
+    };
     struct stat status;
     char path[300];
     int r;
@@ -183,9 +221,11 @@ static int run_half(struct demo *demo, const char *name, const char *half, const
     if (procs < 0)
         return -errno;
     place.cgroup_procs_fd = procs;
+    place.linger = demo->half == DEMO_ENFORCE;
     r = rv_demo_run(&place, name, half);
     if (r < 0)
         return r;
+    finding->status = r;
     leave_marker(procs);
     return collect(demo, status.st_ino, expect, finding);
 }
@@ -212,6 +252,64 @@ static void print_row(const struct demo *demo, const char *title, const struct f
     fflush(stdout);
 }
 
+/** Whether the policies that spoke want the attack stopped, not only told of. */
+static bool is_to_be_stopped(const struct finding *attack)
+{
+    return attack->respond[0] && !rv_streq(attack->respond, "alert");
+}
+
+static bool is_stopped(const struct finding *attack)
+{
+    return attack->refused > 0 || attack->acted > 0;
+}
+
+/** Answered, but over by then: only where nothing can refuse it before the fact is that all. */
+static bool is_too_late(const struct demo *demo, const struct finding *attack)
+{
+    return !is_stopped(attack) && attack->gone > 0 && !demo->has_lsm;
+}
+
+static bool is_unharmed(const struct finding *twin)
+{
+    return twin->refused == 0 && twin->acted == 0 && twin->status < 128;
+}
+
+/** What became of the attack; `ret_good` whether that is what its policies ask for. */
+static const char *fate_of(const struct demo *demo, const struct finding *attack, bool *ret_good)
+{
+    *ret_good = true;
+    if (attack->refused > 0)
+        return "refused";
+    if (attack->acted > 0)
+        return "ended";
+    if (!is_to_be_stopped(attack))
+        return "told of";
+    *ret_good = is_too_late(demo, attack);
+    return *ret_good ? "too late" : "RAN";
+}
+
+/** @return whether the attack was answered as its policies ask and the twin left unharmed. */
+static bool print_enforced(const struct demo *demo, const char *title, const struct finding *attack,
+                           const struct finding *twin)
+{
+    bool good = false, unharmed = is_unharmed(twin);
+    const char *reset = demo->colours ? "\033[0m" : "";
+    const char *fate = fate_of(demo, attack, &good);
+    char when[32] = "-";
+
+    if (attack->refused > 0)
+        (void)snprintf(when, sizeof(when), "before");
+    else if (attack->acted > 0)
+        (void)snprintf(when, sizeof(when), "%" PRId64 " us", attack->stopped_us);
+    printf("%-46s %s%-8s%s %-12s %10s  %s%s%s\n", title, tint(demo, good), fate, reset,
+           attack->refused > 0                     ? attack->by
+           : attack->acted > 0 || attack->gone > 0 ? attack->how
+                                                   : "-",
+           when, tint(demo, unharmed), unharmed ? "unharmed" : "HARMED", reset);
+    fflush(stdout);
+    return good && unharmed;
+}
+
 /** @return 1 when both halves did as they should, 0 when not, -errno. */
 static int run_case(struct demo *demo, const char *name)
 {
@@ -229,6 +327,8 @@ static int run_case(struct demo *demo, const char *name)
         fprintf(stderr, "%s: %s\n", name, strerror(-r));
         return r;
     }
+    if (demo->half == DEMO_ENFORCE)
+        return print_enforced(demo, title, &attack, &twin);
     print_row(demo, title, &attack, &twin);
     return attack.expected && twin.denied == 0 && twin.seen > 0;
 }
@@ -238,6 +338,15 @@ static int is_case(const struct dirent *entry)
     return fnmatch("[0-9][0-9]-*.sh", entry->d_name, 0) == 0;
 }
 
+static void print_heading(const struct demo *demo)
+{
+    if (demo->half == DEMO_ENFORCE)
+        printf("%-46s %-8s %-12s %10s  %s\n", "BEHAVIOUR", "STOPPED", "BY", "WHEN", "TWIN");
+    else
+        printf("%-46s %-7s %4s %-8s %-34s %-10s %7s %s\n", "BEHAVIOUR", "SEEN", "RISK", "DECISION",
+               "POLICY", "TECHNIQUE", "us", "TWIN");
+}
+
 static int run_cases(struct demo *demo)
 {
     struct dirent **entries = NULL;
@@ -245,8 +354,7 @@ static int run_cases(struct demo *demo)
 
     if (count < 0)
         return -errno;
-    printf("%-46s %-7s %4s %-8s %-34s %-10s %7s %s\n", "BEHAVIOUR", "SEEN", "RISK", "DECISION",
-           "POLICY", "TECHNIQUE", "us", "TWIN");
+    print_heading(demo);
     for (int i = 0; i < count; i++) {
         if (r >= 0)
             r = run_case(demo, entries[i]->d_name);
@@ -256,7 +364,10 @@ static int run_cases(struct demo *demo)
     free(entries);
     if (r < 0)
         return r;
-    printf("\n%d of %d behaviours found with their twins left alone\n", good, count);
+    printf(demo->half == DEMO_ENFORCE
+               ? "\n%d of %d behaviours answered as their policies ask, with their twins unharmed\n"
+               : "\n%d of %d behaviours found with their twins left alone\n",
+           good, count);
     return good == count && count >= 12 ? 0 : 1;
 }
 
@@ -290,7 +401,10 @@ static void exec_agent(const struct demo *demo)
     (void)snprintf(scope, sizeof(scope), "scope.cgroup=%s", demo->cgroup);
     (void)snprintf(policy, sizeof(policy), "policy=%s", demo->policy);
     execl(demo->agent, "reeve-agent", "--set", runtime, "--set", state, "--set", scope, "--set",
-          policy, "--set", "mode=observe", (char *)NULL);
+          policy, "--set", demo->half == DEMO_ENFORCE ? "mode=enforce" : "mode=observe", "--set",
+          "late.response=kill", "--set",
+          getenv("REEVE_DEMO_VERBOSE") ? "log_level=debug" : "log_level=notice", "--set",
+          "budget.actions=1000", (char *)NULL);
     fprintf(stderr, "cannot run %s: %s\n", demo->agent, strerror(errno));
     _exit(127);
 }
@@ -317,6 +431,30 @@ static int wait_ready(struct demo *demo)
     return -ETIMEDOUT;
 }
 
+/** Rules take a while to be put in place: programs are loaded and files looked for. */
+static int wait_enforcing(struct demo *demo)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/run/control.sock", demo->scratch);
+    for (int i = 0; i < READY_SECONDS * 20; i++) {
+        RV_AUTO(rv_json_freep) json_t *status = NULL;
+        const json_t *enforcement;
+
+        if (rv_client_ask(path, json_pack("{ss}", "request", "status"), &status, NULL) < 0)
+            return -EPIPE;
+        enforcement = json_object_get(status, "enforcement");
+        if (json_integer_value(json_object_get(enforcement, "rules")) > 0) {
+            RV_AUTO(rv_freep) char *by = json_dumps(json_object_get(enforcement, "mechanisms"), 0);
+
+            demo->has_lsm = by && strstr(by, "bpf-lsm");
+            return 0;
+        }
+        usleep(50000);
+    }
+    return -ETIMEDOUT;
+}
+
 static int start_agent(struct demo *demo)
 {
     int r;
@@ -327,6 +465,8 @@ static int start_agent(struct demo *demo)
     if (demo->agent_pid == 0)
         exec_agent(demo);
     r = wait_ready(demo);
+    if (r == 0 && demo->half == DEMO_ENFORCE)
+        r = wait_enforcing(demo);
     if (r < 0)
         fprintf(stderr, "the agent did not come up: %s\n", strerror(-r));
     return r;
@@ -359,15 +499,42 @@ static void remove_cgroups(const struct demo *demo)
     (void)rmdir(demo->cgroup);
 }
 
-static void demo_done(struct demo *demo)
+static void stop_agent(struct demo *demo)
 {
     rv_client_free(&demo->client);
     if (demo->agent_pid > 0) {
         (void)kill(demo->agent_pid, SIGTERM);
         (void)waitpid(demo->agent_pid, NULL, 0);
     }
+    demo->agent_pid = 0;
+}
+
+/** Both halves of the demo: seen and told of, then stopped. @return as run_cases(). */
+static int run_both(struct demo *demo)
+{
+    int seen, stopped = 0;
+
+    seen = start_agent(demo);
+    if (seen == 0)
+        seen = run_cases(demo);
+    stop_agent(demo);
+    if (seen < 0)
+        return seen;
+    printf("\nThe same again, enforced by what this machine has:\n\n");
     remove_cgroups(demo);
-    remove_tree(demo->scratch);
+    demo->half = DEMO_ENFORCE;
+    stopped = mkdir(demo->cgroup, 0755) < 0 ? -errno : start_agent(demo);
+    if (stopped == 0)
+        stopped = run_cases(demo);
+    return stopped < 0 ? stopped : seen || stopped;
+}
+
+static void demo_done(struct demo *demo)
+{
+    stop_agent(demo);
+    remove_cgroups(demo);
+    if (!getenv("REEVE_DEMO_KEEP")) /* for whoever looks into a failure */
+        remove_tree(demo->scratch);
 }
 
 int main(int argc, char **argv)
@@ -390,9 +557,7 @@ int main(int argc, char **argv)
     (void)chmod(demo.scratch, 0755);
     r = find_cgroup(&demo);
     if (r == 0)
-        r = start_agent(&demo);
-    if (r == 0)
-        r = run_cases(&demo);
+        r = run_both(&demo);
     demo_done(&demo);
     return r < 0 ? 2 : r;
 }

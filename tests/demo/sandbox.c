@@ -103,7 +103,6 @@ static int be_first(const struct rv_demo_place *place, const char *case_name, co
     int r;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    (void)alarm(HALF_SECONDS_MAX);
     (void)setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
     r = change_root(place);
     if (r == 0)
@@ -119,7 +118,13 @@ static int be_first(const struct rv_demo_place *place, const char *case_name, co
     }
     /* A new root's sensitive files are found when its first program starts: give it that moment. */
     r = run_bash(case_name, "sleep 0.3");
-    return r < 0 ? r : run_bash(case_name, half);
+    if (r < 0)
+        return r;
+    if (place->linger && rv_streq(half, "attack")) {
+        (void)setenv("REEVE_ACTS_LINGER", "1", 1);
+        half = "attack; sleep 1";
+    }
+    return run_bash(case_name, half);
 }
 
 int rv_demo_run(const struct rv_demo_place *place, const char *case_name, const char *half)
@@ -132,6 +137,8 @@ int rv_demo_run(const struct rv_demo_place *place, const char *case_name, const 
     if (outer == 0) {
         pid_t first;
 
+        /* Not in the first process: there an alarm of its own is ignored. */
+        (void)alarm(place->linger ? HALF_SECONDS_MAX / 4 : HALF_SECONDS_MAX);
         if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
             _exit(125);
         first = fork();
@@ -143,6 +150,8 @@ int rv_demo_run(const struct rv_demo_place *place, const char *case_name, const 
     }
     if (waitpid(outer, &status, 0) < 0)
         return -errno;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        return 124; /* frozen, perhaps: what is in the sandbox ends with it */
     if (!WIFEXITED(status) || WEXITSTATUS(status) == 125)
         return -ECANCELED;
     return WEXITSTATUS(status);

@@ -11,6 +11,7 @@ struct rv_demo_place {
     const char *scratch; /* an empty folder; gets a tmpfs inside the sandbox only */
     const char *cases;   /* folder of the cases, seen as /demo */
     const char *acts;    /* program, seen as /usr/local/bin/acts */
+    bool linger;         /* who has attacked stays for a second, as implants do */
     int cgroup_procs_fd; /* where to enter the cgroup, once `setup` is done */
 };
 
