@@ -85,6 +85,9 @@
     K(U64, false_stops_max, "promote.false_stops_max", "0", 0, 1000000, NULL,                       \
       "A policy is not promoted to enforce when its simulation stops more than so many that "       \
       "nobody called malicious.")                                                                   \
+    K(BOOL, self_protect, "protect.self", "yes", 0, 0, NULL,                                        \
+      "Whether, while something is enforced by BPF LSM, nobody but an administrator may signal, "   \
+      "trace, rewrite or unload Reeve.")                                                            \
     K(LIST, protect, "protect", "", 0, 0, NULL,                                                     \
       "Path of a program whose processes are never refused, frozen or killed, beside those that "   \
       "are always protected.")                                                                      \

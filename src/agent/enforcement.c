@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "enforce/self.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -214,6 +215,7 @@ static int compile(struct rv_enforcement *enforcement, struct rv_rules **ret_rul
                 ? enforcement->guard.offered
                 : 1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY,
         .stages = &enforcement->stages,
+        .reserved = enforcement->options.config->self_protect ? RV_SELF_RULES : 0,
         .cgroups = cgroups_of,
         .lapse = lapse_of,
         .context = enforcement,
@@ -304,6 +306,7 @@ void rv_enforcement_send_rules(struct rv_enforcement *enforcement)
     rv_rules_free(&enforcement->rules);
     enforcement->rules = rules;
     enforcement->names_workloads = names_workloads(rules);
+    rv_enforcement_learn_stability(enforcement);
     hand_over(enforcement);
 }
 

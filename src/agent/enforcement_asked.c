@@ -73,11 +73,39 @@ static bool refuses(struct rv_enforcement *enforcement, const struct rv_outcome 
     return refused;
 }
 
-static unsigned good_for(const struct rv_enforcement *enforcement, const char *action, bool refused)
+static const char *const asked_actions[RV_ASKED_ACTIONS] = { "process.exec", "file.read",
+                                                             "file.write" };
+
+/** A stage that depends on the workload makes a decision depend on it too. */
+static bool stages_by_workload(const struct rv_stages *stages)
+{
+    for (size_t i = 0; i < stages->count; i++) {
+        if (!rv_streq(stages->settings[i].workload, "*"))
+            return true;
+    }
+    return false;
+}
+
+void rv_enforcement_learn_stability(struct rv_enforcement *enforcement)
 {
     const struct rv_bundle *bundle = enforcement->options.bundle;
+    bool varies = stages_by_workload(&enforcement->stages);
 
-    switch (rv_rules_stability(&bundle->set, bundle->entities, action)) {
+    for (size_t i = 0; i < RV_ASKED_ACTIONS; i++)
+        enforcement->stability[i] =
+            varies ? RV_STABLE_NOT
+                   : rv_rules_stability(&bundle->set, bundle->entities, asked_actions[i]);
+}
+
+static unsigned good_for(const struct rv_enforcement *enforcement, const char *action, bool refused)
+{
+    enum rv_stability stability = RV_STABLE_NOT;
+
+    for (size_t i = 0; i < RV_ASKED_ACTIONS; i++) {
+        if (rv_streq(asked_actions[i], action))
+            stability = enforcement->stability[i];
+    }
+    switch (stability) {
     case RV_STABLE_BY_FILE:
         return refused ? RV_FAN_CACHE : RV_FAN_CACHE | RV_FAN_SETTLE;
     case RV_STABLE_BY_PROGRAM:

@@ -9,10 +9,11 @@
 #include "agent/stage.h"
 #include "enforce/act.h"
 
-#define RV_STAGES_NAME "stages" /* file in the state folder */
-#define RV_ACTS_MAX    64       /* asked for and not yet answered */
-#define RV_RECENT_MAX  256
-#define RV_RISKS_MAX   8192 /* processes whose risk the guard was told; a power of two */
+#define RV_STAGES_NAME   "stages" /* file in the state folder */
+#define RV_ACTS_MAX      64       /* asked for and not yet answered */
+#define RV_ASKED_ACTIONS 3        /* process.exec, file.read, file.write */
+#define RV_RECENT_MAX    256
+#define RV_RISKS_MAX     8192 /* processes whose risk the guard was told; a power of two */
 
 /** What became of a policy's refusals since the agent started. */
 struct rv_policy_counts {
@@ -57,9 +58,10 @@ struct rv_enforcement {
     uint64_t snapshot_request;
 
     uint64_t logged_this_second, unlogged;
-    uint64_t workloads_met; /* when the rules were made */
-    uint64_t rules_boot_ns; /* when that was */
-    bool names_workloads;   /* they depend on which cgroups a workload has */
+    uint64_t workloads_met;                        /* when the rules were made */
+    uint64_t rules_boot_ns;                        /* when that was */
+    enum rv_stability stability[RV_ASKED_ACTIONS]; /* of decisions about what openers ask */
+    bool names_workloads;                          /* they depend on which cgroups a workload has */
     bool log_good;
 };
 
@@ -76,6 +78,8 @@ struct rv_process_key rv_enforcement_key(const struct rv_enforcement *enforcemen
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members);
 /** Make the rules anew and hand them to the guard. */
 void rv_enforcement_send_rules(struct rv_enforcement *enforcement);
+/** How long answers to openers are good for, under the policy and stages as they are. */
+void rv_enforcement_learn_stability(struct rv_enforcement *enforcement);
 /** Ask the guard to act or undo once `members` are durable in the log; taken over. */
 RV_MUST_CHECK int rv_enforcement_ask(struct rv_enforcement *enforcement,
                                      const struct rv_pending_act *pending, const char *type,

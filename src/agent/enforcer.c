@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "provider.h"
+#include "self_rules.h"
 #include "sensors/sensors.h"
 
 #include <dirent.h>
@@ -279,12 +280,25 @@ static void forget_dead_roots(struct rv_enforcer *enforcer)
 
 /* ---- Sets of rules ---- */
 
+/** The rules that keep Reeve itself, behind those of the policy. @return how many there are then.
+ */
+static uint32_t add_self(const struct rv_enforcer *enforcer, uint32_t count)
+{
+    struct rv_rule *self = &enforcer->rooted[count];
+
+    if (count == 0 || !enforcer->options.config->self_protect ||
+        count + RV_SELF_RULES > RV_RULES_MAX)
+        return count;
+    return count + (uint32_t)rv_self_rules_here(enforcer->options.config, self);
+}
+
 /** Each provider takes the whole set; one that cannot keeps its old one, and the judge is told. */
 static void put_in_place(struct rv_enforcer *enforcer)
 {
     struct rv_channel_enforcing *state = &enforcer->state;
     uint64_t begun = enforcer->options.clock.boot_ns(enforcer->options.clock.context);
     uint32_t count = state->boot_guarded ? 0 : enforcer->coming.count;
+    uint32_t with_self;
 
     forget_dead_roots(enforcer);
     memcpy(enforcer->rooted, enforcer->rules, count * sizeof(*enforcer->rules));
@@ -292,6 +306,7 @@ static void put_in_place(struct rv_enforcer *enforcer)
         add_scope(enforcer, &enforcer->rooted[i]);
         add_roots(enforcer, &enforcer->rooted[i]);
     }
+    with_self = add_self(enforcer, count);
     state->error = 0;
     if (count > 0)
         open_providers(enforcer);
@@ -302,7 +317,8 @@ static void put_in_place(struct rv_enforcer *enforcer)
 
         if (!provider->handle)
             continue;
-        r = provider->does->swap(provider->handle, enforcer->rooted, count,
+        r = provider->does->swap(provider->handle, enforcer->rooted,
+                                 provider->does->keeps_self ? with_self : count,
                                  &enforcer->coming.settings, &provider->carried, &at);
         if (r < 0) {
             state->error = r;

@@ -15,6 +15,7 @@ typedef int rv_provider_put_fn(void *context, const struct rv_refusal_record *re
 /** One mechanism. Every function is of the thread that opened it. NULL: it has no such thing. */
 struct rv_provider {
     enum rv_mechanism mechanism;
+    bool keeps_self; /* it can tell lineages, so rules that keep Reeve itself are for it too */
     /** @return 0; -errno: it does not work here. */
     int (*open)(void **ret_handle, const struct rv_provider_options *options);
     void (*close)(void *handle);

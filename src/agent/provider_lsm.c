@@ -21,10 +21,11 @@ static int open_lsm(void **ret_handle, const struct rv_provider_options *options
     libbpf_print_fn_t print = libbpf_set_print(NULL); /* a refusal is said in our words */
     int r = rv_lsm_open(&lsm);
 
-    (void)options;
     (void)libbpf_set_print(print);
     if (r == 0)
         r = rv_programs_scan("", know, lsm);
+    if (r == 0 && options->config->self_protect)
+        r = rv_lsm_self_protect(lsm, true);
     if (r == 0)
         *ret_handle = RV_TAKE(lsm);
     return r;
@@ -106,6 +107,7 @@ static int know_root(void *handle, const char *root)
 
 const struct rv_provider rv_provider_lsm = {
     .mechanism = RV_BY_LSM,
+    .keeps_self = true,
     .open = open_lsm,
     .close = close_lsm,
     .swap = swap,
