@@ -46,6 +46,7 @@ struct rv_command {
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
     COMMAND(model, promote, "FOLDER MODEL --why TEXT", "let a model speak from now on")             \
     COMMAND(model, quarantine, "FOLDER --why TEXT", "return to the last good model")                \
+    COMMAND(model, run, "--onnx FILE | --remote HOST:PORT", "score rows with a model elsewhere")      \
     COMMAND(model, score, "--model FILE --input FILE", "score data files, one line an item")       \
     COMMAND(model, train, "--task TASK --normal FILE... -o MODEL", "learn a model from data files") \
     COMMAND(policy, authorize, "FILE|DIR... --request FILE", "decide one request and say why")     \

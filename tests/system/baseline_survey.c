@@ -48,9 +48,9 @@ static void describe(struct survey *survey, const struct rv_process *process,
     rv_model_judge(survey->model, vector, RV_EXPLAIN, &verdict);
     top->raw_q16 = verdict.raw_q16;
     top->key = process->key;
-    rv_buf_addf(&buf, "%6.2f  risk %3u  ", (double)verdict.raw_q16 / 65536,
-                rv_calibration_risk(survey->calibration, rv_process_class(process),
-                                    verdict.raw_q16));
+    rv_buf_addf(
+        &buf, "%6.2f  risk %3u  ", (double)verdict.raw_q16 / 65536,
+        rv_calibration_risk(survey->calibration, rv_process_class(process), verdict.raw_q16));
     rv_words_untrusted(&buf, rv_span_str(process->program->path), 60);
     rv_buf_addf(&buf, " [%u] <- %s: ", process->key.tgid,
                 process->parent ? process->parent->program->path : "?");
@@ -111,9 +111,8 @@ static int read_file(struct survey *survey, const char *path)
     if (r < 0)
         return r;
     rv_features_free(&survey->features);
-    r = rv_features_new(&survey->features,
-                        &(struct rv_features_options){ .unix_offset_ns =
-                                                           (int64_t)head.unix_offset_ns });
+    r = rv_features_new(&survey->features, &(struct rv_features_options){
+                                               .unix_offset_ns = (int64_t)head.unix_offset_ns });
     while (r == 0) {
         r = rv_segment_next(reader, &event, &end);
         if (r < 0 || !event)

@@ -161,6 +161,8 @@ static bool agrees(const struct rv_sandbox *sandbox, const struct rv_attempt *at
     print_message("# %-14s doctor: %-11s observed: %-11s %s\n", name,
                   rv_mechanism_name(row->mechanism), rv_mechanism_name(by),
                   can_be_tried ? "" : "(not to be tried)");
+    if (!can_be_tried && getenv("REEVE_VM")) /* Debian's kernels have all of it */
+        return false;
     return by == row->mechanism && refused == (row->mechanism != RV_BY_NONE);
 }
 

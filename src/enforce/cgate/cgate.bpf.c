@@ -289,7 +289,10 @@ int rv_cgate_socket(struct bpf_sock *sk)
     return ask(&q);
 }
 
-/* ---- Lineage and risk, by the life of processes ---- */
+/*
+ * ---- Lineage and risk, by the life of processes ----
+ * Before 6.4 a failing update returns the 32 bits of an int: not 0, but not below it either.
+ */
 static __always_inline void remember(struct rv_cgate_control *c, const struct rv_cgate_process *id,
                                      const struct rv_cgate_ran *new)
 {
@@ -301,7 +304,7 @@ static __always_inline void remember(struct rv_cgate_control *c, const struct rv
     if (known) {
         __sync_fetch_and_or(&known->slots, new->slots);
         __sync_fetch_and_or(&known->kinds, new->kinds);
-    } else if (bpf_map_update_elem(&ran, id, new, BPF_NOEXIST) < 0) {
+    } else if (bpf_map_update_elem(&ran, id, new, BPF_NOEXIST) != 0) {
         __sync_fetch_and_add(&c->overflow, 1);
     }
 }
@@ -346,7 +349,7 @@ int BPF_PROG(rv_cgate_fork, struct task_struct *parent, struct task_struct *chil
     id_of(parent, &from);
     id_of(child, &to);
     risk = bpf_map_lookup_elem(&risks, &from);
-    if (risk && bpf_map_update_elem(&risks, &to, risk, BPF_ANY) < 0)
+    if (risk && bpf_map_update_elem(&risks, &to, risk, BPF_ANY) != 0)
         __sync_fetch_and_add(&c->overflow, 1);
     known = bpf_map_lookup_elem(&ran, &from);
     if (known) {

@@ -69,8 +69,10 @@ static int try_write(void)
 
 static int try_create(void)
 {
-    int r = open_file(NEW_FILE, O_CREAT | O_EXCL | O_WRONLY);
+    int r;
 
+    (void)unlink(NEW_FILE); /* an earlier attempt may have been stopped half way */
+    r = open_file(NEW_FILE, O_CREAT | O_EXCL | O_WRONLY);
     (void)unlink(NEW_FILE);
     return r;
 }
@@ -91,8 +93,10 @@ static int try_unlink(void)
 
 static int try_link(void)
 {
-    int r = result(link(RV_ATTEMPT_FILE, NEW_FILE));
+    int r;
 
+    (void)unlink(NEW_FILE);
+    r = result(link(RV_ATTEMPT_FILE, NEW_FILE));
     (void)unlink(NEW_FILE);
     return r;
 }

@@ -50,11 +50,15 @@ static int64_t ppm(double share)
 
 int figures_share(json_t *report, const char *name, size_t part, size_t whole)
 {
-    double z = 1.96, n = (double)whole, p, middle, half;
+    return figures_mean(report, name, whole ? (double)part / (double)whole : 0, whole);
+}
 
-    if (whole == 0)
+int figures_mean(json_t *report, const char *name, double p, size_t count)
+{
+    double z = 1.96, n = (double)count, middle, half;
+
+    if (count == 0)
         return 0;
-    p = (double)part / n;
     middle = (p + z * z / (2 * n)) / (1 + z * z / n);
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
     return rv_manifest_add_metric(report, name, ppm(p), ppm(middle > half ? middle - half : 0),
@@ -129,9 +133,7 @@ int figures_detection(json_t *report, const struct figures_scores *normal,
 
 int figures_evasion(json_t *report, const char *change, const struct figures_scores *attack)
 {
-    double share = attack->count
-                       ? (double)figures_above(attack, 200) / (double)attack->count
-                       : 0;
+    double share = attack->count ? (double)figures_above(attack, 200) / (double)attack->count : 0;
 
     return json_array_append_new(json_object_get(report, "evasion"),
                                  json_pack("{s:s, s:I}", "attack", change, "detection_ppm",

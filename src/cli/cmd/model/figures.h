@@ -10,7 +10,10 @@
 #include "models/task.h"
 
 /** Risks at which every evaluation reports: nominal false-positive rates of 5 %, 1 % and 0.1 %. */
-#define FIGURES_RISKS { 130, 200, 300 }
+#define FIGURES_RISKS                                                                              \
+    {                                                                                              \
+        130, 200, 300                                                                              \
+    }
 
 struct figures_scores {
     struct rv_score *items;
@@ -26,6 +29,9 @@ size_t figures_above(const struct figures_scores *scores, uint32_t risk);
 json_t *figures_new(void);
 /** A share of the whole, with its interval. @return 0 or -ENOMEM. */
 RV_MUST_CHECK int figures_share(json_t *report, const char *name, size_t part, size_t whole);
+/** A mean of `count` values from 0 to 1: it varies no more than a share does. @return 0 or -ENOMEM.
+ */
+RV_MUST_CHECK int figures_mean(json_t *report, const char *name, double mean, size_t count);
 /** Area under the ROC curve of raw scores, ties half. */
 RV_MUST_CHECK int figures_auc(json_t *report, const struct figures_scores *normal,
                               const struct figures_scores *attack);

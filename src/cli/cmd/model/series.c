@@ -108,6 +108,7 @@ struct tally {
     size_t events, events_found;                /* runs of attack rows */
     size_t false_episodes;                      /* runs of alarms that touch no attack */
     double delay;                               /* sum over events: time to detection / length */
+    double covered;                             /* sum over events: share of its rows alarmed */
 };
 
 /** End of the run of rows that starts at `from` and for which `test` stays as it is there. */
@@ -130,6 +131,8 @@ static void tally_events(const bool *attack, const bool *alarm, size_t rows, str
             continue;
         while (first < end && !alarm[first])
             first++;
+        for (size_t i = first; i < end; i++)
+            tally->covered += (double)alarm[i] / (double)(end - at);
         tally->events++;
         tally->events_found += first < end;
         tally->delay += (double)(first - at) / (double)(end - at);
@@ -184,6 +187,27 @@ static int judge(const struct rv_series_model *model, const struct rv_series_set
     return r;
 }
 
+/** By attacks, each alike however long. S is the score of the BATADAL competition. */
+static int note_events(const struct tally *tally, json_t *report)
+{
+    double events = (double)tally->events, early = 1 - tally->delay / events;
+    double true_positive = (double)tally->found / (double)tally->attack;
+    double true_negative =
+        tally->normal ? 1 - (double)tally->false_alarms / (double)tally->normal : 1;
+    int r = figures_share(report, "F1 of events", 2 * tally->events_found,
+                          tally->events + tally->events_found + tally->false_episodes);
+
+    if (r == 0)
+        r = figures_mean(report, "mean share of an attack found", tally->covered / events,
+                         tally->events);
+    if (r == 0)
+        r = figures_mean(report, "earliness of detection", early, tally->events);
+    if (r == 0)
+        r = figures_mean(report, "score S", early / 2 + (true_positive + true_negative) / 4,
+                         tally->events);
+    return r;
+}
+
 static int note(const struct tally *tally, json_t *report)
 {
     int r = figures_count(report, "normal rows", tally->normal);
@@ -204,10 +228,7 @@ static int note(const struct tally *tally, json_t *report)
     if (r == 0)
         r = figures_share(report, "F1 of rows", 2 * tally->found,
                           tally->attack + tally->found + tally->false_alarms);
-    if (r == 0 && tally->events > 0)
-        r = figures_share(report, "earliness of detection",
-                          (size_t)((1 - tally->delay / (double)tally->events) * 1e6), 1000000);
-    return r;
+    return r < 0 || tally->events == 0 ? r : note_events(tally, report);
 }
 
 static int eval(const struct rv_package *package, const struct task_files *files, uint64_t seed,
