@@ -84,6 +84,11 @@ int rv_pipeline_set_policy(struct rv_pipeline *pipeline, const struct rv_program
     return open_policy(pipeline, program, entities, digest);
 }
 
+void rv_pipeline_set_clock(struct rv_pipeline *pipeline, int64_t unix_offset_ns)
+{
+    rv_features_set_clock(pipeline->features, unix_offset_ns);
+}
+
 /** Score the acting process. Leaves the outcome unscored when it is not known. */
 static void score(struct rv_pipeline *pipeline, const struct rv_process *process,
                   struct rv_outcome *outcome)

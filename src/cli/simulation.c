@@ -103,6 +103,8 @@ static int run_segment(struct run *run, int dir_fd, const char *name)
     struct rv_outcome outcome;
     int r = rv_segment_open(&reader, dir_fd, name, &head);
 
+    if (r == 0)
+        rv_pipeline_set_clock(run->pipeline, (int64_t)head.unix_offset_ns);
     while (r == 0 && (r = rv_segment_next(reader, &event, &end)) == 0 && event) {
         uint64_t unix_ns = event->time_boot_ns + head.unix_offset_ns;
 

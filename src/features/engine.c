@@ -114,6 +114,11 @@ int rv_features_new(struct rv_features **ret_features, const struct rv_features_
     return 0;
 }
 
+void rv_features_set_clock(struct rv_features *features, int64_t unix_offset_ns)
+{
+    features->options.unix_offset_ns = unix_offset_ns;
+}
+
 void rv_features_free(struct rv_features **features)
 {
     struct rv_features *old = *features;

@@ -58,6 +58,11 @@ ok $? "replay with a model gives the same bytes twice"
 "$reeve" replay "$work/attack.seg" --model "$work/one.rv" --shadow "$work/two.rv" -q 2>&1 | grep -q 'only the shadow'
 ok $? "and counts where the shadow disagrees"
 
+cp -r "$SOURCE/policies/baseline" "$work/policy"
+printf '@id("test.old")\nforbid (principal, action == Action::"file.create", resource)\nwhen { context.features.exe_file_age >= 10 && context.features.exe_file_age < 40 };\n' >"$work/policy/99-old.cedar"
+"$reeve" replay "$work/normal.seg" --policy "$work/policy" --json 2>/dev/null | grep -q 'test.old'
+ok $? "replay knows how old programs are, by the recording's own clock"
+
 # ---- A package speaks, another stands in its shadow ----
 start_agent --set "model=$work/one.rv" --set "model.shadow=$work/two.rv" --set record.risk_min=30
 ok $? "the agent starts with a model and a shadow"

@@ -105,6 +105,7 @@ static int replay_file(struct replay *replay, const char *path)
         return r;
     }
     replay->unix_offset_ns = (int64_t)head.unix_offset_ns;
+    rv_pipeline_set_clock(replay->pipeline, replay->unix_offset_ns);
     for (;;) {
         r = rv_segment_next(reader, &event, &end);
         if (r < 0) {

@@ -55,6 +55,9 @@ RV_MUST_CHECK int rv_pipeline_new(struct rv_pipeline **ret_pipeline,
                                   const struct rv_pipeline_options *options);
 void rv_pipeline_free(struct rv_pipeline **pipeline);
 
+/** Wall clock - boot clock of the events to come: each recording brings its own. */
+void rv_pipeline_set_clock(struct rv_pipeline *pipeline, int64_t unix_offset_ns);
+
 /** Take one checked event. Never fails: what cannot be known is left out. */
 void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
                      struct rv_outcome *ret_outcome);

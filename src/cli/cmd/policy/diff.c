@@ -202,7 +202,7 @@ static int compare_event(struct diff *diff, const char *path, uint64_t number,
                           decision_json(diff->sides[1].bundle->program, &b.decision));
 }
 
-static int start_pipeline(struct side *side)
+static int start_pipeline(struct side *side, const struct rv_segment_head *head)
 {
     struct rv_pipeline_options options = {
         .program = side->bundle->program,
@@ -211,6 +211,7 @@ static int start_pipeline(struct side *side)
         .risk_min = 400,
         .mode = "observe",
         .learning = RV_LEARN_ON,
+        .unix_offset_ns = (int64_t)head->unix_offset_ns,
     };
 
     return rv_pipeline_new(&side->pipeline, &options);
@@ -230,7 +231,7 @@ static int compare_recording(struct diff *diff, const char *path)
         return r;
     }
     for (size_t i = 0; r == 0 && i < RV_COUNT(diff->sides); i++)
-        r = start_pipeline(&diff->sides[i]);
+        r = start_pipeline(&diff->sides[i], &head);
     while (r == 0) {
         r = rv_segment_next(reader, &event, &end);
         if (r < 0)

@@ -102,6 +102,9 @@ size_t rv_features_memory(const struct rv_features *features);
 void rv_features_update(struct rv_features *features, const struct rv_event *event,
                         struct rv_features_change *ret_change);
 
+/** Wall clock - boot clock of the events to come: a recording brings its own. */
+void rv_features_set_clock(struct rv_features *features, int64_t unix_offset_ns);
+
 /** The vector of a process at the time of the last event. About 0.5 us. */
 void rv_features_vector(const struct rv_features *features, const struct rv_process *process,
                         struct rv_vector *ret_vector);
