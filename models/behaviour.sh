@@ -6,7 +6,7 @@
 # then the package, with its figures and its card.
 #
 # Needs root, mmdebstrap, a compiler, python3 and a network for the packages. On two busy cores: eight
-# minutes for the root file systems (kept), 45 for the recordings, 15 for the figures.
+# minutes for the root file systems (kept), 15 for the recordings, 30 for the figures.
 # usage: models/behaviour.sh REEVE OUT [IMAGES]   (REEVE: build/bin/reeve)
 set -eu
 here=$(dirname "$(realpath "$0")")/behaviour
@@ -20,8 +20,13 @@ held_out=trixie blocks=3
 "$here/images.sh" "$images"
 if [ ! -e "$out/recorded" ]; then
     rm -rf "$out/streams"
-    for image in busybox bookworm trixie bullseye; do
-        "$here/record.sh" "$reeve" "$images" "$out/streams" "$image" "$blocks"
+    recorders=
+    for image in busybox bookworm trixie bullseye; do # mostly they wait
+        "$here/record.sh" "$reeve" "$images" "$out/streams" "$image" "$blocks" &
+        recorders="$recorders $!"
+    done
+    for recorder in $recorders; do
+        wait "$recorder"
     done
     find "$out/streams" -name '*.seg' -size -200c -delete # nothing ran
     touch "$out/recorded"

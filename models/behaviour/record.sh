@@ -33,6 +33,7 @@ tar czf "$payloads/app.tar.gz" -C "$here" world.py
 cp -a "$images/$image" "$root"
 mkdir -p "$root/opt/app/bin" "$root/home/ann" "$root/root/.ssh" "$root/usr/local/bin" "$root/srv"
 chown 1000:1000 "$root/home/ann"
+chmod 1777 "$root/srv"
 grep -q '^ann:' "$root/etc/passwd" || echo 'ann:x:1000:1000::/home/ann:/bin/sh' >>"$root/etc/passwd"
 sh "$here/host.sh" "$root" "$image" & pids=$!
 for _ in $(seq 100); do
@@ -65,16 +66,25 @@ place() { # KIND N
     attack5) echo /usr/local/bin/job ;;
     esac
 }
+# A part of a script: what comes before any mark, and after "#--- attack", is what is recorded; the
+# setup before, the cleanup after and what others do meanwhile ("outside") are not.
+part() { # PART SCRIPT
+    awk -v wanted="$1" 'BEGIN { now = "attack" } /^#--- / { now = $2; next } now == wanted' "$here/$2.sh"
+}
 # The numbers of the variants stand in the script: how it is called says nothing of what it does.
-write_script() { # SCRIPT VARIANT...
-    body=$1
-    shift
+write_script() { # PART SCRIPT VARIANT...
+    body=$2 of=$1
+    shift 2
     printf 'have() { command -v "$1" >/dev/null 2>&1; }\n'
     for v in "$@"; do
-        printf '(\nv=%s\n' "$v"
-        cat "$here/$body.sh"
+        printf '(\nv=%s\n:\n' "$v"
+        part "$of" "$body"
         printf ')\n'
     done
+}
+unrecorded() { # PART SCRIPT VARIANT
+    write_script "$@" >"$host/$1"
+    nsenter -t "$init" -m -u -i -n -p sh -s <"$host/$1" >/dev/null 2>&1 || :
 }
 session() { # KIND FILE UID SCRIPT VARIANT...
     kind=$1 file=$2 uid=$3
@@ -82,7 +92,11 @@ session() { # KIND FILE UID SCRIPT VARIANT...
     number=$((number + 1))
     where=$(place "$kind" "$number")
     inside=/proc/$init/root$where
-    write_script "$@" >"$host/script"
+    body=$1 variant=$2
+    write_script attack "$@" >"$host/script"
+    unrecorded setup "$body" "$variant"
+    write_script outside "$body" "$variant" >"$host/outside"
+    nsenter -t "$init" -n sh "$host/outside" >/dev/null 2>&1 & outside=$!
     set -- setpriv --bounding-set=-sys_module,-sys_rawio,-sys_boot,-sys_time,-mknod \
         nsenter -t "$init" -m -u -i -n -p -S "$uid" -G "$uid" sh
     if [ "$where" = - ]; then
@@ -97,13 +111,16 @@ session() { # KIND FILE UID SCRIPT VARIANT...
     # shellcheck disable=SC2086
     (cd / && HOME=/root timeout 120 "$reeve" record -q --host "$image" $watched -o "$file" -- "$@" \
         <"$from" >"$host/said" 2>&1) || :
+    wait "$outside" || :
     [ "$where" = - ] || rm -f "$inside"
+    unrecorded cleanup "$body" "$variant"
     [ -s "$file" ] || echo "$file: nothing was recorded: $(tail -1 "$host/said")" >&2
 }
 # A user's work and an administrator's.
 uid_for() { # KIND N
     case $1 in
-    shell | build | python | node | vcs | database) [ $(($2 % 2)) -eq 0 ] && echo 1000 || echo 0 ;;
+    shell | build | vcs | database) [ $(($2 % 2)) -eq 0 ] && echo 1000 || echo 0 ;;
+    web | python | node | monitor) case $(($2 % 3)) in 0) echo 33 ;; 1) echo 1000 ;; *) echo 0 ;; esac ;;
     revshell | dropper | recon | miner | spread) [ $(($2 % 3)) -eq 0 ] && echo 33 || echo 0 ;;
     *) echo 0 ;;
     esac

