@@ -39,6 +39,8 @@ static uint64_t extra_facts(struct rv_fan *fan, const struct event *event)
     } room = { .seed = fan->seed };
     size_t len = offsetof(typeof(room), path);
 
+    if (needs & FAN_NEED_EUID)
+        rv_fan_facts_user(facts);
     if (needs & FAN_NEED_USERS) {
         rv_fan_facts_status(facts);
         room.uid = facts->uid;
@@ -62,7 +64,9 @@ static bool needs_extra(const struct event *event)
 {
     uint32_t needs = event->rules->needs;
 
-    return (needs & (FAN_NEED_USERS | FAN_NEED_WORKLOAD | FAN_NEED_WIDE)) ||
+    return (needs & (FAN_NEED_USERS | FAN_NEED_WORKLOAD)) ||
+           ((needs & FAN_NEED_EUID) && !event->facts->user_known) || /* the set came just now */
+           ((needs & FAN_NEED_WIDE) && (needs & (FAN_NEED_PLACE | FAN_NEED_NAME))) ||
            event->facts->link_count != 1;
 }
 
@@ -439,13 +443,14 @@ static void learn(struct rv_fan *fan, const struct event *event)
     struct rv_process_key key;
 
     rv_fan_facts_status(facts);
+    rv_fan_facts_user(facts);
     if (rv_process_key_of((pid_t)facts->tgid, &key) == 0)
         facts->start_boot_ns = key.start_boot_ns;
     rv_fan_facts_workloads(&fan->source, facts);
     rv_fan_facts_path(&fan->source, event->asked->event_fd, facts);
     rv_fan_facts_program_path(facts);
     if ((event->rules->needs & FAN_NEED_PLACE) || event->rules->scope_count > 0)
-        rv_fan_facts_place(&fan->source, facts);
+        rv_fan_facts_place(&fan->source, event->asked->event_fd, facts);
 }
 
 /**
@@ -542,17 +547,19 @@ static bool look_further(struct rv_fan *fan, struct event *event, uint64_t *ret_
 void rv_fan_decide(struct rv_fan *fan, const struct asked *asked)
 {
     struct fan_facts *facts = &fan->facts;
-    struct event event = { .asked = asked, .facts = facts };
+    struct event event = { .asked = asked, .facts = facts, .now_ns = asked->now_ns };
     uint64_t extra = 0, epoch;
     bool known, own;
 
     fan->path[0] = fan->program_path[0] = '\0';
-    *facts = (struct fan_facts){ .action = asked->exec ? RV_DO_EXEC : FAN_OPENS,
-                                 .path = fan->path,
-                                 .program_path = fan->program_path };
-    event.now_ns = rv_fan_now_ns();
+    memset(facts, 0, offsetof(struct fan_facts, workloads));
+    facts->action = asked->exec ? RV_DO_EXEC : FAN_OPENS;
+    facts->path = fan->path;
+    facts->program_path = fan->program_path;
     known = rv_fan_facts_quick(&fan->source, asked->event_fd, asked->tid, facts) == 0;
-    own = known && rv_fan_facts_own(&fan->source, facts);
+    own = known && facts->own;
+    if (known && !own && asked->users)
+        rv_fan_facts_user(facts);
     pthread_mutex_lock(&fan->lock);
     fan->counts.events++;
     fan->counts.own += own;

@@ -42,36 +42,42 @@ struct fan_facts {
     uint32_t action; /* RV_DO_EXEC, or of RV_DO_READ | RV_DO_WRITE those it may be */
     struct fan_id file, program;
     int64_t ctime_ns, mtime_ns, program_ctime_ns;
-    uint64_t size, mount_id;
+    uint64_t size;
     uint32_t link_count;
     uint32_t program_kind, file_kind; /* by the provider's table of programs */
+    bool own;                         /* the thread is one of this process */
     bool process_known; /* false: facts of the process are open questions, for rv_fan_match() */
 
     /* as needed */
-    bool status_known, workloads_known, path_known;
+    bool user_known, status_known, workloads_known, path_known;
     uint64_t start_boot_ns; /* 0: not known */
     uint32_t tgid, uid, gid;
     char comm[16];
-    uint64_t workloads[RV_FAN_DEPTH]; /* cgroup of the process, then those above */
-    size_t workload_count;
+    size_t workload_count, folder_count;
+    uint64_t mount_id; /* with `place` */
     enum fan_place place;
-    struct fan_id folders[RV_FAN_DEPTH]; /* folder of the file, then those above */
-    size_t folder_count;
     char *path, *program_path; /* FAN_PATH_ROOM each, the caller's; may be "": not known */
+
+    /* Filled up to their counts: not cleared for each event. */
+    uint64_t workloads[RV_FAN_DEPTH];    /* cgroup of the process, then those above */
+    struct fan_id folders[RV_FAN_DEPTH]; /* folder of the file, then those above */
 };
 
 #define FAN_THREADS                                                                                \
     64 /* whose folders in /proc are kept open: half the cost of a cached answer                   \
         */
 
+struct fan_thread {
+    uint32_t tid;
+    int fd;   /* of the thread that had the number then: with it gone, nothing is found there */
+    bool own; /* of this process */
+};
+
 /** Where facts are read; one for a provider. */
 struct fan_source {
     int proc_fd, fds_fd, root_fd, cgroup_fd; /* cgroup_fd may be -1: no cgroup v2 */
     struct fan_id self;                      /* the program of this process */
-    struct {
-        uint32_t tid;
-        int fd; /* of the thread that had the number then: with it gone, nothing is found there */
-    } threads[FAN_THREADS];
+    struct fan_thread threads[FAN_THREADS];
 };
 
 /** Nothing open yet: what rv_fan_source_close() may be given. */
@@ -79,19 +85,22 @@ void rv_fan_source_init(struct fan_source *source);
 RV_MUST_CHECK int rv_fan_source_open(struct fan_source *source);
 void rv_fan_source_close(struct fan_source *source);
 
-/** Fill the quick facts; what cannot be told stays 0. @return 0; -errno: the file itself. */
+/**
+ * Fill the quick facts but `euid`; what cannot be told stays 0.
+ * @return 0; -errno: the file itself cannot be looked at.
+ */
 RV_MUST_CHECK int rv_fan_facts_quick(struct fan_source *source, int fd, uint32_t tid,
                                      struct fan_facts *facts);
-/** Is the thread one of this process? */
-bool rv_fan_facts_own(const struct fan_source *source, const struct fan_facts *facts);
+/** The effective user, with UINT32_MAX for nobody who is known. */
+void rv_fan_facts_user(struct fan_facts *facts);
 
 void rv_fan_facts_status(struct fan_facts *facts);
 void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *facts);
 /** Path of the event's file, and of the program. */
 void rv_fan_facts_path(const struct fan_source *source, int fd, struct fan_facts *facts);
 void rv_fan_facts_program_path(struct fan_facts *facts);
-/** Needs the path. Finds the folder that really holds the file, and those above. */
-void rv_fan_facts_place(const struct fan_source *source, struct fan_facts *facts);
+/** Needs the path. Finds the folder that really holds the file, and those above in its mount. */
+void rv_fan_facts_place(const struct fan_source *source, int fd, struct fan_facts *facts);
 /** Narrow `action` of an open by the thread's own system call. */
 void rv_fan_facts_mode(struct fan_facts *facts);
 

@@ -322,13 +322,15 @@ static void note_overflow(struct rv_fan *fan)
 static void note_latency(struct rv_fan *fan, uint64_t ns)
 {
     unsigned step = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
-    uint64_t budget_ns = fan->rules ? fan->rules->settings.latency_budget_ns : 0, over = 0;
+    uint64_t budget_ns, over = 0;
 
     fan->latency[step < LATENCY_STEPS ? step : LATENCY_STEPS - 1]++;
-    if (budget_ns == 0 || ++fan->latency_calls < LATENCY_CALLS)
+    if (++fan->latency_calls < LATENCY_CALLS)
         return;
+    pthread_mutex_lock(&fan->lock);
+    budget_ns = fan->rules ? fan->rules->settings.latency_budget_ns : 0;
     for (unsigned i = 0; i < LATENCY_STEPS; i++) {
-        over += (1ULL << i) >= budget_ns ? fan->latency[i] : 0;
+        over += budget_ns && (1ULL << i) >= budget_ns ? fan->latency[i] : 0;
         fan->latency[i] = 0;
     }
     if (over * 1000 > fan->latency_calls) {
@@ -340,51 +342,49 @@ static void note_latency(struct rv_fan *fan, uint64_t ns)
         rv_fan_say(fan, &record);
     }
     fan->latency_calls = 0;
+    pthread_mutex_unlock(&fan->lock);
 }
 
-/** Answer what waits in a group, as far as one read takes. */
-static void serve(struct rv_fan *fan, unsigned at)
+/** Answer what waits in a group, as far as one read takes. @return the time when done. */
+static uint64_t serve(struct rv_fan *fan, unsigned at)
 {
-    struct fanotify_event_metadata events[EVENTS_AT_ONCE];
-    struct fanotify_event_metadata *event = events;
-    ssize_t len = read(fan->groups[at].fd, events, sizeof(events));
-    uint64_t read_ns = rv_fan_now_ns();
-    uint32_t generation;
+    const struct fanotify_event_metadata *event = fan->events;
+    ssize_t len = read(fan->groups[at].fd, fan->events, sizeof(fan->events));
+    uint64_t read_ns = rv_fan_now_ns(), now_ns = read_ns;
+    struct asked asked = { .group = at };
 
     if (len <= 0)
-        return;
-    atomic_store(&fan->busy_since_ns, read_ns);
+        return now_ns;
     /* After the read: had the place been given to another group before, this is the other's; if
      * not, they are of a group that has ended, and who asked has long passed. */
     pthread_mutex_lock(&fan->lock);
-    generation = fan->groups[at].generation;
+    asked.generation = fan->groups[at].generation;
+    asked.users = fan->rules && (fan->rules->needs & FAN_NEED_EUID);
     pthread_mutex_unlock(&fan->lock);
     for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len)) {
-        const struct asked asked = { .group = at,
-                                     .generation = generation,
-                                     .tid = (uint32_t)event->pid,
-                                     .event_fd = event->fd,
-                                     .exec = event->mask & FAN_OPEN_EXEC_PERM };
-
         if (event->mask & FAN_Q_OVERFLOW) {
             note_overflow(fan);
             continue;
         }
         if (event->fd < 0)
             continue;
+        atomic_store(&fan->busy_since_ns, now_ns);
+        asked.tid = (uint32_t)event->pid;
+        asked.event_fd = event->fd;
+        asked.exec = event->mask & FAN_OPEN_EXEC_PERM;
+        asked.now_ns = now_ns;
         rv_fan_decide(fan, &asked);
-        atomic_store(&fan->busy_since_ns, rv_fan_now_ns());
-        pthread_mutex_lock(&fan->lock);
-        note_latency(fan, rv_fan_now_ns() - read_ns);
-        pthread_mutex_unlock(&fan->lock);
+        now_ns = rv_fan_now_ns();
+        note_latency(fan, now_ns - read_ns);
     }
+    return now_ns;
 }
 
 /** What to poll, and until when. Groups that have nothing more to answer end here. */
-static void prepare_poll(struct rv_fan *fan, struct pollfd fds[GROUPS + 1],
+static void prepare_poll(struct rv_fan *fan, struct pollfd fds[GROUPS + 1], uint64_t now_ns,
                          uint64_t *ret_deadline_ns)
 {
-    uint64_t now_ns = rv_fan_now_ns(), wake_ns = UINT64_MAX;
+    uint64_t wake_ns = UINT64_MAX;
 
     pthread_mutex_lock(&fan->lock);
     rv_fan_expire(fan, now_ns);
@@ -412,29 +412,29 @@ static void prepare_poll(struct rv_fan *fan, struct pollfd fds[GROUPS + 1],
 
 int rv_fan_run(struct rv_fan *fan)
 {
+    uint64_t now_ns = rv_fan_now_ns(), deadline_ns;
     struct pollfd fds[GROUPS + 1];
     int r = 0;
 
     atomic_store(&fan->running, true);
     while (r == 0 && !atomic_load(&fan->stop)) {
-        uint64_t deadline_ns, now_ns, wait_ns, ignored;
-        struct timespec wait;
+        struct timespec wait = { 0 };
+        uint64_t ignored;
 
-        prepare_poll(fan, fds, &deadline_ns);
-        now_ns = rv_fan_now_ns();
-        wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-        wait = (struct timespec){ .tv_sec = (time_t)(wait_ns / RV_NS_PER_S),
-                                  .tv_nsec = (long)(wait_ns % RV_NS_PER_S) };
+        prepare_poll(fan, fds, now_ns, &deadline_ns);
+        if (deadline_ns > now_ns)
+            wait = (struct timespec){ .tv_sec = (time_t)((deadline_ns - now_ns) / RV_NS_PER_S),
+                                      .tv_nsec = (long)((deadline_ns - now_ns) % RV_NS_PER_S) };
         atomic_store(&fan->busy_since_ns, 0);
-        if (ppoll(fds, GROUPS + 1, deadline_ns == UINT64_MAX ? NULL : &wait, NULL) < 0) {
-            r = errno == EINTR ? 0 : -errno;
-            continue;
-        }
-        if (fds[GROUPS].revents)
+        r = ppoll(fds, GROUPS + 1, deadline_ns == UINT64_MAX ? NULL : &wait, NULL);
+        if (r <= 0 || fds[GROUPS].revents) /* else serving says what time it is */
+            now_ns = rv_fan_now_ns();
+        r = r < 0 && errno != EINTR ? -errno : 0;
+        if (r == 0 && fds[GROUPS].revents)
             (void)!read(fan->wake_fd, &ignored, sizeof(ignored));
-        for (unsigned i = 0; i < GROUPS; i++) {
+        for (unsigned i = 0; r == 0 && i < GROUPS; i++) {
             if (fds[i].revents & POLLIN)
-                serve(fan, i);
+                now_ns = serve(fan, i);
         }
     }
     atomic_store(&fan->running, false);

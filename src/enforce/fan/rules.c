@@ -9,6 +9,7 @@
 static const uint32_t needs_of[RV_TERM_SUBJECTS_] = {
     [RV_TERM_PROGRAM_NAME] = FAN_NEED_PROGRAM_NAME,
     [RV_TERM_UID] = FAN_NEED_USERS,
+    [RV_TERM_EUID] = FAN_NEED_EUID,
     [RV_TERM_GID] = FAN_NEED_USERS,
     [RV_TERM_WORKLOAD] = FAN_NEED_WORKLOAD,
     [RV_TERM_FILE] = FAN_NEED_PLACE,
@@ -70,7 +71,10 @@ static void take_rule(struct fan_rules *set, size_t index, struct rv_fan_taken *
     }
     if ((actions & FAN_OPENS) && actions != FAN_ACTIONS)
         set->needs |= FAN_NEED_MODE;
-    taken->asks |= asks_judge(rule) ? bit : 0;
+    if (asks_judge(rule)) {
+        taken->asks |= bit;
+        set->needs |= FAN_NEED_EUID; /* the judge may look at it */
+    }
     *(names_file ? &taken->carried : &taken->scoped) |= bit;
 }
 
@@ -87,6 +91,7 @@ static int copy_scopes(struct fan_rules *set, const struct rv_fan_set *from)
         if (!set->scopes[i].path)
             return -ENOMEM;
         set->scope_count++;
+        set->needs |= scope->ask ? FAN_NEED_EUID : 0;
         if (scope->kind == RV_FAN_MOUNT || scope->kind == RV_FAN_FILESYSTEM)
             set->needs |= FAN_NEED_WIDE;
     }

@@ -15,6 +15,7 @@ enum {
     FAN_NEED_PLACE = 1U << 4, /* folders */
     FAN_NEED_WIDE = 1U << 5,  /* mounts or file systems are marked: a place may change unseen */
     FAN_NEED_MODE = 1U << 6,  /* reading or writing makes a difference */
+    FAN_NEED_EUID = 1U << 7,
 };
 
 #define FAN_OPENS   ((uint32_t)(RV_DO_READ | RV_DO_WRITE))

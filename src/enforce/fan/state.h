@@ -9,13 +9,15 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/fanotify.h>
 
-#define GROUPS        6 /* one in force, others on their way in or out */
-#define RECORDS_MAX   1024
-#define PROTECTED_MAX 64
-#define GRANTS_MAX    64
-#define WORKLOADS_MAX 256
-#define LATENCY_STEPS 24 /* powers of two, ns */
+#define GROUPS         6 /* one in force, others on their way in or out */
+#define EVENTS_AT_ONCE 64
+#define RECORDS_MAX    1024
+#define PROTECTED_MAX  64
+#define GRANTS_MAX     64
+#define WORKLOADS_MAX  256
+#define LATENCY_STEPS  24 /* powers of two, ns */
 
 enum group_state {
     GROUP_NONE = 0,
@@ -103,6 +105,7 @@ struct rv_fan {
     struct fan_facts facts;
     char path[FAN_PATH_ROOM], program_path[FAN_PATH_ROOM];
     struct rv_fan_question question;
+    struct fanotify_event_metadata events[EVENTS_AT_ONCE];
 };
 
 uint64_t rv_fan_now_ns(void);
@@ -113,7 +116,8 @@ struct asked {
     uint32_t generation; /* of the group it was read from */
     uint32_t tid;
     int event_fd;
-    bool exec;
+    uint64_t now_ns;
+    bool exec, users; /* users: the effective user is part of the question */
 };
 
 /** Answer it, now or later. Takes its descriptor. */

@@ -77,33 +77,40 @@ static void a_thread_of_ours_is_known_as_ours(void **state)
     rv_assert_ok(rv_fan_source_open(&source));
     rv_assert_ok(rv_fan_facts_quick(&source, fd, (uint32_t)getpid(), &facts));
     assert_true(fan_same(facts.file, facts.program));
+    rv_fan_facts_user(&facts);
     assert_int_equal(facts.euid, geteuid());
-    assert_true(rv_fan_facts_own(&source, &facts));
-    facts.tid = (uint32_t)getppid();
-    assert_false(rv_fan_facts_own(&source, &facts));
+    assert_true(facts.own);
+    facts = (struct fan_facts){ 0 };
+    rv_assert_ok(rv_fan_facts_quick(&source, fd, (uint32_t)getppid(), &facts));
+    assert_false(facts.own);
     rv_fan_source_close(&source);
     (void)close(fd);
 }
 
 static void a_file_is_found_in_its_folders(void **state)
 {
-    char path[FAN_PATH_ROOM] = "", program[FAN_PATH_ROOM] = "";
+    char path[FAN_PATH_ROOM] = "", program[FAN_PATH_ROOM] = "", folder[FAN_PATH_ROOM];
     struct fan_facts facts = { .path = path, .program_path = program };
     struct fan_source source;
-    struct fan_id root;
+    struct fan_id above;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
     rv_assert_ok(rv_fan_source_open(&source));
-    rv_assert_ok(rv_fan_identify("/", &root));
     rv_assert_ok(rv_fan_facts_quick(&source, fd, (uint32_t)getpid(), &facts));
     rv_fan_facts_path(&source, fd, &facts);
     assert_true(path[0] == '/');
-    rv_fan_facts_place(&source, &facts);
+    rv_fan_facts_place(&source, fd, &facts);
     assert_int_equal(facts.place, FAN_PLACE_FOUND);
-    assert_true(fan_same(facts.folders[facts.folder_count - 1], root));
+    strcpy(folder, path);
+    strrchr(folder, '/')[0] = '\0';
+    rv_assert_ok(rv_fan_identify(folder, &above));
+    assert_true(fan_same(facts.folders[0], above));
+    strrchr(folder, '/')[0] = '\0';
+    rv_assert_ok(rv_fan_identify(folder, &above));
+    assert_true(fan_same(facts.folders[1], above));
     /* A path that names another file places nothing. */
     strcpy(path, "/etc/passwd");
-    rv_fan_facts_place(&source, &facts);
+    rv_fan_facts_place(&source, fd, &facts);
     assert_int_equal(facts.place, FAN_PLACE_HIDDEN);
     assert_int_equal(facts.folder_count, 0);
     rv_fan_source_close(&source);
