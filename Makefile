@@ -5,7 +5,7 @@ B       := build
 MESON   ?= meson
 JOBS    ?= $(shell nproc)
 
-.PHONY: all deps run test test-vm demo bench help clean
+.PHONY: all deps run test test-vm demo bench bench-vm help clean
 
 all: $(B)/rel/build.ninja ## build the programs into build/bin
 	@$(MESON) compile -C $(B)/rel -j $(JOBS) | grep -vE '^(INFO|ninja: (Entering|no work)|\[[0-9]+/)' || true
@@ -37,6 +37,9 @@ demo: all ## real attacks and their benign twins in a sandbox
 
 bench: all ## one JSON line a benchmark
 	@exec bench/run $(B)/rel
+
+bench-vm: all ## opens and starts beside fapolicyd, on Debian's kernels under QEMU
+	@exec bench/vm $(B)/rel
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
