@@ -624,8 +624,8 @@ static struct rv_grant what_of(const struct rv_refusal_record *record)
     return what;
 }
 
-/** A held rule refused it: from now on a person may let it pass, once. */
-static void hold_refused(struct rv_enforcement *enforcement, const struct rv_refusal_record *record)
+void rv_enforcement_hold(struct rv_enforcement *enforcement, const struct rv_refusal_record *record,
+                         const char *resource)
 {
     uint64_t now = enforcement->options.clock.boot_ns(enforcement->options.clock.context);
     const char *name = rv_enforcement_policy_name(enforcement, record->policy);
@@ -649,7 +649,7 @@ static void hold_refused(struct rv_enforcement *enforcement, const struct rv_ref
     copy_text(hold.policy, sizeof(hold.policy), name, strlen(name));
     copy_text(hold.action, sizeof(hold.action), action ? action : "?",
               strlen(action ? action : "?"));
-    copy_text(hold.resource, sizeof(hold.resource), record->name, strnlen(record->name, 64));
+    copy_text(hold.resource, sizeof(hold.resource), resource, strlen(resource));
     copy_text(hold.comm, sizeof(hold.comm), record->comm, strnlen(record->comm, 16));
     if (process)
         copy_text(hold.program, sizeof(hold.program), process->program->path,
@@ -658,6 +658,15 @@ static void hold_refused(struct rv_enforcement *enforcement, const struct rv_ref
         rv_warning("too many actions are held; 'reeve hold list' shows them");
     else if (is_new)
         rv_enforcement_log(enforcement, "hold", rv_hold_to_json(opened, now));
+}
+
+/** A held rule refused it: from now on a person may let it pass, once. */
+static void hold_refused(struct rv_enforcement *enforcement, const struct rv_refusal_record *record)
+{
+    char name[sizeof(record->name) + 1];
+
+    copy_text(name, sizeof(name), record->name, strnlen(record->name, sizeof(record->name)));
+    rv_enforcement_hold(enforcement, record, name);
 }
 
 static int on_refusal(struct rv_enforcement *enforcement, struct rv_span payload)

@@ -48,8 +48,11 @@ void rv_enforcement_tick(struct rv_enforcement *enforcement, bool log_good);
 /** What an event came to: respond to it as its policies say. */
 void rv_enforcement_outcome(struct rv_enforcement *enforcement, const struct rv_outcome *outcome);
 
-/** Somebody waits: may he? Never fails; without memory the answer is no. */
-void rv_enforcement_question(struct rv_enforcement *enforcement,
+/**
+ * Somebody waits: may he? Never fails; without memory the answer is no.
+ * @return false: a person is asked, and there is no answer but his.
+ */
+bool rv_enforcement_question(struct rv_enforcement *enforcement,
                              const struct rv_fan_question *question,
                              struct rv_channel_answer *ret_answer);
 

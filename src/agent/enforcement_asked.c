@@ -3,6 +3,8 @@
  * for. */
 #include "enforcement_private.h"
 
+#include <stdio.h>
+
 static void put_text(struct rv_event_builder *builder, struct rv_event_str *field, const char *text,
                      size_t room)
 {
@@ -116,7 +118,33 @@ static unsigned good_for(const struct rv_enforcement *enforcement, const char *a
     return 0;
 }
 
-void rv_enforcement_question(struct rv_enforcement *enforcement,
+/** The opener waits for a person, for as long as hold.inline_ms says. */
+static void hold_opener(struct rv_enforcement *enforcement, const struct rv_fan_question *question,
+                        uint32_t policy)
+{
+    struct rv_process_key process = rv_enforcement_key(
+        enforcement, (struct rv_process_key){ question->start_boot_ns, question->tgid });
+    struct rv_refusal_record record = {
+        .start_boot_ns = process.start_boot_ns,
+        .tgid = process.tgid,
+        .uid = question->uid,
+        .cgroup_id = question->cgroup_id,
+        .inode = question->inode,
+        .dev = question->dev,
+        .program_inode = question->program_inode,
+        .program_dev = question->program_dev,
+        .digest = question->digest,
+        .action = question->action,
+        .policy = policy,
+    };
+    char path[sizeof(question->path) + 1];
+
+    memcpy(record.comm, question->comm, sizeof(record.comm));
+    (void)snprintf(path, sizeof(path), "%.*s", (int)sizeof(question->path), question->path);
+    rv_enforcement_hold(enforcement, &record, path);
+}
+
+bool rv_enforcement_question(struct rv_enforcement *enforcement,
                              const struct rv_fan_question *question,
                              struct rv_channel_answer *ret_answer)
 {
@@ -125,6 +153,12 @@ void rv_enforcement_question(struct rv_enforcement *enforcement,
     bool refused = true; /* without memory nothing can be told */
     uint32_t policy = RV_POLICY_JUDGE;
     struct rv_process_key process;
+    unsigned rule = question->rules ? (unsigned)__builtin_ctzll(question->rules) : RV_RULES_MAX;
+
+    if (question->held && enforcement->rules && rule < enforcement->rules->count) {
+        hold_opener(enforcement, question, enforcement->rules->rules[rule].policy);
+        return false;
+    }
 
     if (builder && enforcement->rules) {
         process = rv_enforcement_key(
@@ -145,4 +179,5 @@ void rv_enforcement_question(struct rv_enforcement *enforcement,
         .verdict = refused ? RV_FAN_DENY : RV_FAN_ALLOW,
         .flags = outcome.action ? good_for(enforcement, outcome.action, refused) : 0,
     };
+    return true;
 }

@@ -78,6 +78,9 @@ struct rv_process_key rv_enforcement_key(const struct rv_enforcement *enforcemen
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members);
 /** Make the rules anew and hand them to the guard. */
 void rv_enforcement_send_rules(struct rv_enforcement *enforcement);
+/** Open a hold of what was refused, or waits, or count one more try of it. */
+void rv_enforcement_hold(struct rv_enforcement *enforcement, const struct rv_refusal_record *record,
+                         const char *resource);
 /** How long answers to openers are good for, under the policy and stages as they are. */
 void rv_enforcement_learn_stability(struct rv_enforcement *enforcement);
 /** Ask the guard to act or undo once `members` are durable in the log; taken over. */

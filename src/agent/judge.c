@@ -270,7 +270,8 @@ static void on_question(evutil_socket_t fd, short what, void *context)
         return;
     if (rv_stream_read(judge->stream, READ_AT_ONCE, judge->clock.boot_ns(NULL), &sink) < 0)
         rv_debug("the ring could not be read before a question");
-    rv_enforcement_question(judge->enforcement, &question, &answer);
+    if (!rv_enforcement_question(judge->enforcement, &question, &answer))
+        return; /* a person answers */
     if (send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof(answer))
         rv_debug("an answer did not fit; the scope's default holds");
 }

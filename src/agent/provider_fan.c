@@ -292,6 +292,7 @@ static int swap(void *handle, const struct rv_rule *rules, size_t count,
         .scope_count = count ? provider->config->inline_scope.count : 0,
         .settings = *settings,
         .deadline_ns = provider->config->inline_deadline_ms * RV_NS_PER_MS,
+        .hold_ns = provider->config->hold_inline_ms * RV_NS_PER_MS,
     };
     uint64_t carried = UINT64_MAX;
     int failed = 0;

@@ -21,6 +21,7 @@ mount -t tmpfs -o mode=755 tmpfs "$work" || skip_all "no tmpfs can be mounted"
 mkdir "$work/policy" "$work/files"
 echo secret >"$work/files/secret"
 echo plain >"$work/files/plain"
+echo waiting >"$work/files/waiting"
 cp /bin/true "$work/files/forbidden"
 cp /bin/sleep "$work/files/sleeper"
 
@@ -38,6 +39,9 @@ when { resource.port == 4451 };
 @id("test.read") @respond("deny")
 forbid (principal is Process, action == Action::"file.read",
         resource == File::"$work/files/secret");
+@id("test.wait") @respond("hold")
+forbid (principal is Process, action == Action::"file.read",
+        resource == File::"$work/files/waiting");
 @id("test.exec") @respond("deny")
 forbid (principal is Process, action == Action::"process.exec",
         resource == Program::"$work/files/forbidden");
@@ -95,7 +99,7 @@ trip() { # FILE
 # ---- Observe ----
 before=$(our_programs)
 start_agent --set "policy=$work/policy" --set "inline.scope=$work/files/" --set hold.seconds=60 \
-    --set inline.deadline_ms=500 # a busy machine is no failure
+    --set hold.inline_ms=30000 --set inline.deadline_ms=500 # a busy machine is no failure
 ok $? "the agent starts in observe mode"
 connect 4450
 ok $? "in observe mode nothing is refused"
@@ -118,7 +122,7 @@ say mode test.connect enforce --policy "$work/policy" --recordings "$work/state/
     >/dev/null 2>"$work/err"
 [ $? -eq 2 ] && grep -q 'without a recording' "$work/err"
 ok $? "a promotion without a simulation is refused"
-for policy in test.connect test.held test.read test.exec test.kill test.freeze test.ask; do
+for policy in test.connect test.held test.read test.wait test.exec test.kill test.freeze test.ask; do
     say mode "$policy" enforce --force >/dev/null || ok 1 "mode $policy enforce"
 done
 wait_for 10 refused connect 4450
@@ -159,6 +163,19 @@ id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.held.*/\1/p' | head -1)
 say hold approve "${id:-0}" >/dev/null 2>"$work/err"
 [ $? -eq 2 ] && grep -q "his own user" "$work/err"
 ok $? "nobody approves what his own user does"
+
+# ---- Hold: the opener waits ----
+sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup" setpriv --reuid 65534 --regid 65534 \
+    --clear-groups cat "$work/files/waiting" >"$work/waited" 2>/dev/null &
+opener=$!
+wait_for 10 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.wait"
+ok $? "an opener waits for a person"
+kill -0 "$opener" && [ ! -s "$work/waited" ]
+ok $? "and has not read anything"
+id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.wait.*/\1/p' | head -1)
+say hold approve "${id:-0}" >/dev/null
+wait "$opener" && [ "$(cat "$work/waited")" = waiting ]
+ok $? "until it is approved"
 
 # ---- After the fact ----
 trip tripwire
