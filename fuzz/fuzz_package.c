@@ -2,6 +2,7 @@
 /* A model package, its cards, and as a model of the host. */
 #include "forest_check.h"
 
+#include "enforce/score_package.h"
 #include "models/card.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -10,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct rv_package *package = NULL;
     struct rv_model *model = NULL;
+    struct rv_score_package *kernel = NULL;
     struct rv_forest *forest = NULL;
     struct rv_buf text = { 0 }, bom = { 0 }, page = { 0 };
     const char *why = NULL;
@@ -30,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     if (rv_forest_model_open(package, &model, &why) == 0)
         rv_model_free(&model);
+    if (rv_score_package_open(package, &kernel, &why) == 0)
+        CHECK(rv_score_check_heads(&rv_score_package_candidate(kernel)->model) == 0);
+    rv_score_package_free(&kernel);
     rv_forest_free(&forest);
     rv_buf_done(&text);
     rv_buf_done(&bom);

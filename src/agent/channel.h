@@ -45,13 +45,23 @@ struct rv_channel_rules {
     uint32_t pad;
 };
 
+/** What models in the kernel did since they were put there. */
+struct rv_channel_scores {
+    uint64_t model, shadow; /* the first 8 bytes of their digests; 0: none */
+    uint64_t scored;
+    uint64_t missed; /* due, but without memory, room or program */
+    uint64_t shadowed;
+    uint64_t only_live, only_shadow; /* just one of them alarmed */
+};
+
 /** How the guard enforces; what it could not do stands in `error`. */
 struct rv_channel_enforcing {
     uint64_t digest;                  /* of the set in place */
     uint64_t carried[RV_MECHANISMS_]; /* by enum rv_mechanism: bits of the rules it carries */
     uint64_t disarmed;                /* RV_DO_*: hooks that found themselves too slow */
     uint64_t lost;                    /* refusals whose record found no room */
-    uint32_t offered;                 /* 1 << enum rv_mechanism: not found to be broken here */
+    struct rv_channel_scores scores;
+    uint32_t offered; /* 1 << enum rv_mechanism: not found to be broken here */
     uint32_t pad;
     uint32_t mechanisms;      /* 1 << enum rv_mechanism: those that work here and are open */
     uint32_t rules;           /* in place */

@@ -53,6 +53,12 @@
       "history speaks.")                                                                             \
     K(U64, drift_hours, "model.drift_hours", "24", 1, 720, NULL,                                     \
       "Length of the reference and of each window that is held against it, in hours watched.")       \
+    K(STRING, kernel_model, "kernel.model", "", 0, 0, NULL,                                          \
+      "Package (reeve model train --head kernel) that scores inside LSM hooks where policies are "   \
+      "enforced; rules on risk use the larger of its risk and the judge's. Root must own it. "       \
+      "Empty: none.")                                                                                \
+    K(STRING, kernel_shadow, "kernel.shadow", "", 0, 0, NULL,                                        \
+      "Such a package that scores beside it and decides nothing. Empty: none.")                      \
     K(BOOL, learn, "learn", "yes", 0, 0, NULL,                                                       \
       "Whether the baseline of this host goes on learning.")                                         \
     K(U64, processes_max, "processes_max", "32768", 256, 1048576, NULL,                              \

@@ -870,6 +870,24 @@ const char *rv_enforcement_mode(const struct rv_enforcement *enforcement)
     return rv_stage_name(rv_stage_of(&enforcement->stages, NULL, NULL));
 }
 
+/** As packages' digests begin. */
+static json_t *model_json(uint64_t digest)
+{
+    return digest ? json_sprintf("%016llx", (unsigned long long)digest) : json_null();
+}
+
+/** NULL: no model is in the kernel. */
+static json_t *scores_json(const struct rv_channel_scores *scores)
+{
+    if (!scores->model)
+        return NULL;
+    return json_pack("{so so sI sI sI sI sI}", "model", model_json(scores->model), "shadow",
+                     model_json(scores->shadow), "scored", (json_int_t)scores->scored, "missed",
+                     (json_int_t)scores->missed, "shadowed", (json_int_t)scores->shadowed,
+                     "live_only", (json_int_t)scores->only_live, "shadow_only",
+                     (json_int_t)scores->only_shadow);
+}
+
 json_t *rv_enforcement_status(const struct rv_enforcement *enforcement)
 {
     const struct rv_channel_enforcing *guard = &enforcement->guard;
@@ -891,13 +909,14 @@ json_t *rv_enforcement_status(const struct rv_enforcement *enforcement)
     for (size_t i = 0; i < RV_HOLDS_MAX; i++)
         waiting +=
             enforcement->holds.items[i].id && enforcement->holds.items[i].state == RV_HOLD_PENDING;
-    return json_pack(
-        "{ss so sI sI sI sI sI sI sI sI sb sb sI}", "mode", rv_enforcement_mode(enforcement),
-        "mechanisms", by, "rules", (json_int_t)guard->rules, "denied", (json_int_t)sum.denied,
-        "would_deny", (json_int_t)sum.would_deny, "passed", (json_int_t)sum.passed, "granted",
-        (json_int_t)sum.granted, "acted", (json_int_t)sum.acted, "held", (json_int_t)waiting,
-        "standing", (json_int_t)guard->standing, "stopped", (int)guard->stopped, "boot_guarded",
-        (int)guard->boot_guarded, "lost", (json_int_t)guard->lost);
+    return json_pack("{ss so sI sI sI sI sI sI sI sI sb sb sI so*}", "mode",
+                     rv_enforcement_mode(enforcement), "mechanisms", by, "rules",
+                     (json_int_t)guard->rules, "denied", (json_int_t)sum.denied, "would_deny",
+                     (json_int_t)sum.would_deny, "passed", (json_int_t)sum.passed, "granted",
+                     (json_int_t)sum.granted, "acted", (json_int_t)sum.acted, "held",
+                     (json_int_t)waiting, "standing", (json_int_t)guard->standing, "stopped",
+                     (int)guard->stopped, "boot_guarded", (int)guard->boot_guarded, "lost",
+                     (json_int_t)guard->lost, "kernel", scores_json(&guard->scores));
 }
 
 int rv_enforcement_new(struct rv_enforcement **ret_enforcement,

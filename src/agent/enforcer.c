@@ -135,7 +135,7 @@ static void protect_running(const struct open_provider *provider)
 
 static void open_provider(struct rv_enforcer *enforcer, struct open_provider *provider)
 {
-    struct rv_provider_options options = { enforcer->options.config };
+    struct rv_provider_options options = { enforcer->options.config, enforcer->options.kernel };
     int r = provider->does->open(&provider->handle, &options);
 
     if (r < 0) {
@@ -188,6 +188,8 @@ static void tell_state(struct rv_enforcer *enforcer)
             state->disarmed |= provider->does->disarmed(provider->handle);
         if (provider->does->lost)
             state->lost += provider->does->lost(provider->handle);
+        if (provider->does->scores)
+            provider->does->scores(provider->handle, &state->scores);
     }
     state->standing = rv_actor_standing(enforcer->actor);
     enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ENFORCING,
@@ -381,6 +383,8 @@ int rv_enforcer_health(struct rv_enforcer *enforcer)
         if (provider->handle && provider->does->renew(provider->handle, RV_LEASE_MS) < 0)
             rv_debug("a lease could not be renewed");
     }
+    if (enforcer->state.scores.model)
+        tell_state(enforcer); /* its counts go on by themselves */
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "channel.h"
 #include "config.h"
 #include "enforce/act.h"
+#include "kernel_model.h"
 
 struct rv_enforcer;
 
@@ -20,6 +21,7 @@ struct rv_enforcer;
 
 struct rv_enforcer_options {
     const struct rv_agent_config *config;
+    const struct rv_kernel_models *kernel; /* borrowed */
     struct rv_clock clock;
     bool boot_guarded; /* nothing is to be enforced, whatever is asked */
     /** Say something to the judge, if there is one. */

@@ -44,6 +44,7 @@ struct guard {
     struct rv_clock clock;
     struct rv_sensors *sensors;
     struct rv_enforcer *enforcer;
+    struct rv_kernel_models kernel;
     uid_t judge_uid;
     gid_t judge_gid;
     int lock_fd, signal_fd, control_fd, state_fd;
@@ -606,6 +607,7 @@ static int open_enforcer(struct guard *guard)
 {
     struct rv_enforcer_options options = {
         .config = guard->config,
+        .kernel = &guard->kernel,
         .clock = guard->clock,
         .tell = tell_judge,
         .context = guard,
@@ -770,6 +772,7 @@ static void guard_done(struct guard *guard)
 {
     stop_judge(guard);
     rv_enforcer_free(&guard->enforcer, RV_ENFORCER_UNDO);
+    rv_kernel_models_done(&guard->kernel);
     if (guard->armed_ns && rv_boot_guard_clear(guard->state_fd) < 0)
         rv_warning("the mark of this boot could not be taken away");
     rv_sensors_free(&guard->sensors);
@@ -807,7 +810,9 @@ int rv_guard_main(const struct rv_agent_args *args)
 
     rv_log_set_name("guard");
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    r = find_user(&guard);
+    r = rv_kernel_models_open(&guard.kernel, guard.config);
+    if (r == 0)
+        r = find_user(&guard);
     if (r == 0)
         r = make_dirs(&guard);
     if (r == 0)

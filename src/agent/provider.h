@@ -2,12 +2,15 @@
 /** @file agent/provider.h  What refuses before the fact, as the enforcer sees each mechanism. */
 #pragma once
 
+#include "channel.h"
 #include "config.h"
 #include "enforce/rule.h"
 #include "event/event.h"
+#include "kernel_model.h"
 
 struct rv_provider_options {
     const struct rv_agent_config *config;
+    const struct rv_kernel_models *kernel; /* borrowed until it is closed */
 };
 
 typedef int rv_provider_put_fn(void *context, const struct rv_refusal_record *record);
@@ -39,6 +42,8 @@ struct rv_provider {
     int (*know_root)(void *handle, const char *root);
     /** Once a second. @return whether a name of the set means something else now: swap again. */
     bool (*stale)(void *handle);
+    /** What models in the kernel did so far; left alone where none scores. */
+    void (*scores)(void *handle, struct rv_channel_scores *ret_scores);
 };
 
 /** The mechanisms that are built in, strongest first; ends with NULL. */

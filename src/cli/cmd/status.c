@@ -57,6 +57,20 @@ static void print_models(const json_t *models)
            number_of(agreement, "shadow_only"), number_of(agreement, "neither"));
 }
 
+/** The model inside the hooks, if there is one. */
+static void print_kernel(const json_t *kernel)
+{
+    if (!kernel)
+        return;
+    printf("kernel      model %.16s, scored %" PRId64 ", missed %" PRId64 "\n",
+           text_of(kernel, "model"), number_of(kernel, "scored"), number_of(kernel, "missed"));
+    if (*text_of(kernel, "shadow"))
+        printf("  shadow    %.16s, scored %" PRId64 "; alarms only the model %" PRId64
+               ", only the shadow %" PRId64 "\n",
+               text_of(kernel, "shadow"), number_of(kernel, "shadowed"),
+               number_of(kernel, "live_only"), number_of(kernel, "shadow_only"));
+}
+
 static void print(const json_t *status)
 {
     const json_t *agent = json_object_get(status, "agent");
@@ -78,6 +92,7 @@ static void print(const json_t *status)
     printf("log         %s, %" PRId64 " entries, %" PRId64 " published\n", text_of(log, "state"),
            number_of(log, "entries"), number_of(log, "published"));
     print_models(json_object_get(status, "model"));
+    print_kernel(json_object_get(json_object_get(status, "enforcement"), "kernel"));
     json_object_foreach(json_object_get(status, "by_type"), name, count)
         printf("  %-16s %" PRId64 "\n", name, (int64_t)json_integer_value(count));
 }

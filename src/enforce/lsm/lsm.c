@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "own.h"
 
 #include <bpf/btf.h>
 #include <fcntl.h>
@@ -118,46 +119,6 @@ static int seed_lineages(struct rv_lsm *lsm)
     return n < 0 ? -errno : 0;
 }
 
-static int add_own(int map, enum rv_lsm_own what, uint32_t id)
-{
-    uint64_t key = (uint64_t)what << 32 | id;
-    uint32_t one = 1;
-
-    return bpf_map_update_elem(map, &key, &one, BPF_ANY) < 0 ? -errno : 0;
-}
-
-/** Tell the programs which programs, maps and links are ours; they never change, so freeze that. */
-static int know_own(struct rv_lsm *lsm)
-{
-    struct bpf_object_skeleton *skeleton = lsm->bpf->skeleton;
-    int own = bpf_map__fd(lsm->bpf->maps.own), r = 0;
-
-    for (int i = 0; r == 0 && i < skeleton->map_cnt; i++) {
-        struct bpf_map_info info = { 0 };
-        uint32_t len = sizeof(info);
-
-        r = bpf_obj_get_info_by_fd(bpf_map__fd(*skeleton->maps[i].map), &info, &len);
-        if (r == 0)
-            r = add_own(own, RV_LSM_OWN_MAP, info.id);
-    }
-    for (int i = 0; r == 0 && i < skeleton->prog_cnt; i++) {
-        struct bpf_prog_info info = { 0 };
-        struct bpf_link_info link = { 0 };
-        uint32_t len = sizeof(info), link_len = sizeof(link);
-
-        if (!*skeleton->progs[i].link)
-            continue;
-        r = bpf_obj_get_info_by_fd(bpf_program__fd(*skeleton->progs[i].prog), &info, &len);
-        if (r == 0)
-            r = add_own(own, RV_LSM_OWN_PROGRAM, info.id);
-        if (r == 0)
-            r = bpf_obj_get_info_by_fd(bpf_link__fd(*skeleton->progs[i].link), &link, &link_len);
-        if (r == 0)
-            r = add_own(own, RV_LSM_OWN_LINK, link.id);
-    }
-    return r < 0 ? r : bpf_map_freeze(own);
-}
-
 static int on_record(void *context, void *data, size_t len)
 {
     struct rv_lsm *lsm = context;
@@ -179,7 +140,7 @@ int rv_lsm_open(struct rv_lsm **ret_lsm)
     if (r == 0)
         r = seed_lineages(lsm);
     if (r == 0)
-        r = know_own(lsm);
+        r = rv_own_add(rv_lsm_own_fd(lsm), lsm->bpf->skeleton);
     if (r < 0)
         return r;
     lsm->ring = ring_buffer__new(bpf_map__fd(lsm->bpf->maps.verdicts), on_record, lsm, NULL);
@@ -333,8 +294,16 @@ int rv_lsm_observe(struct rv_lsm *lsm, bool observe)
     return put_control(lsm);
 }
 
+int rv_lsm_own_fd(const struct rv_lsm *lsm)
+{
+    return bpf_map__fd(lsm->bpf->maps.own);
+}
+
 int rv_lsm_self_protect(struct rv_lsm *lsm, bool on)
 {
+    /* What is ours does not change any more, so that nobody can change the list. */
+    if (on && bpf_map_freeze(rv_lsm_own_fd(lsm)) < 0 && errno != EBUSY)
+        return -errno;
     lsm->control.self = on;
     return put_control(lsm);
 }

@@ -47,10 +47,10 @@ struct { /* key: index and table are 0 */
     __type(key, struct rv_lsm_key);
     __type(value, __u32);
 } kinds SEC(".maps");
-struct { /* frozen once it is filled */
+struct { /* frozen when it begins to hold */
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_RDONLY_PROG);
-    __uint(max_entries, 256);
+    __uint(max_entries, 512);
     __type(key, __u64);
     __type(value, __u32);
 } own SEC(".maps");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models of the hooks: checked, tried in this kernel, put into the idle bank, then named. */
+#include "enforce/score_package.h"
 #include "private.h"
 
 #include "base/fd.h"
-#include "features/table.h"
 #include "models/forest_model.h"
 
 #include <bpf/bpf.h>
@@ -43,55 +43,19 @@ void rv_score_thresholds_of(const struct rv_calibration *calibration,
     }
 }
 
-static bool ascend(const struct rv_score_thresholds *thresholds)
-{
-    for (size_t class = 0; class < RV_SCORE_CLASSES; class ++) {
-        const struct rv_score_step *steps = thresholds->steps[class];
-
-        for (size_t i = 0; i < RV_SCORE_STEPS; i++) {
-            if (steps[i].risk > 1000)
-                return false;
-            if (i > 0 && (steps[i].margin_q16 < steps[i - 1].margin_q16 ||
-                          steps[i].risk < steps[i - 1].risk))
-                return false;
-        }
-    }
-    return true;
-}
-
 /* ---- Checks ---- */
-
-static int check_head(const struct rv_forest *forest)
-{
-    struct rv_forest_spec spec = rv_forest_spec_of(forest);
-
-    if (spec.width != RV_FEATURE_COUNT)
-        return -EINVAL;
-    for (size_t i = 0; i < spec.node_count; i++) {
-        int32_t feature = spec.nodes[i].feature;
-
-        if (feature != RV_FOREST_LEAF && rv_feature_info((uint32_t)feature)->kept != RV_KEPT_KERNEL)
-            return -EOPNOTSUPP;
-    }
-    return 0;
-}
 
 static int try(const struct rv_score *score, const struct rv_score_candidate *candidate,
                struct rv_kernel_trial *ret_trial)
 {
     RV_AUTO(rv_row_set_done) struct rv_row_set golden = { 0 };
-    const struct rv_forest *first = NULL;
-    int r = 0;
+    const struct rv_forest *const *heads = candidate->model.heads;
+    const struct rv_forest *first = heads[0] ? heads[0] : heads[1];
+    int r = rv_score_check_heads(&candidate->model);
 
-    for (size_t i = 0; r == 0 && i < RV_KERNEL_HEADS; i++) {
-        if (!candidate->model.heads[i])
-            continue;
-        first = first ? first : candidate->model.heads[i];
-        r = check_head(candidate->model.heads[i]);
-    }
     if (r < 0)
         return r;
-    if (!first || !candidate->model.digest || !ascend(candidate->thresholds))
+    if (!candidate->model.digest || !rv_score_thresholds_ascend(candidate->thresholds))
         return -EINVAL;
     r = rv_golden_check(first, candidate->golden, &golden);
     if (r < 0)

@@ -34,3 +34,6 @@ struct rv_score {
 };
 
 int rv_score_put_control(struct rv_score *score);
+
+/* package.c */
+bool rv_score_thresholds_ascend(const struct rv_score_thresholds *thresholds);

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 
+#include "own.h"
 #include "private.h"
 
 #include <bpf/bpf.h>
@@ -148,6 +149,11 @@ void rv_score_close(struct rv_score **score)
     rv_score_bpf__destroy((*score)->bpf);
     free(*score);
     *score = NULL;
+}
+
+int rv_score_own(const struct rv_score *score, int own_fd)
+{
+    return rv_own_add(own_fd, score->bpf->skeleton);
 }
 
 /* ---- What the kernel cannot know ---- */

@@ -63,6 +63,16 @@ static void add_forest(const struct rv_package *package, const char *section, st
     rv_forest_free(&forest);
 }
 
+/** Made for the hooks of the kernel by `reeve model train --head kernel`. */
+static void add_kernel(const json_t *manifest, struct rv_buf *buf)
+{
+    const json_t *kernel = json_object_get(manifest, "kernel");
+
+    if (json_is_object(kernel))
+        rv_buf_addf(buf, "  %-14s at LSM hooks; %" PRId64 " features, risks up to %" PRId64 "\n",
+                    "kernel", number_of(kernel, "features"), number_of(kernel, "risk_max"));
+}
+
 static void add_sentence(const json_t *manifest, const char *key, const char *heading,
                          struct rv_buf *buf)
 {
@@ -186,6 +196,7 @@ int rv_card_text(const struct rv_package *package, struct rv_buf *buf)
     add_head(package, buf);
     add_forest(package, "forest", buf);
     add_forest(package, "forest.monotone", buf);
+    add_kernel(manifest, buf);
     add_sentence(manifest, "intended_use", "Intended use", buf);
     add_sentence(manifest, "limits", "Limits", buf);
     add_promise(manifest, buf);

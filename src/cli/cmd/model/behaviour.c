@@ -8,6 +8,7 @@
  */
 #include "behaviour_eval.h"
 #include "behaviour_fit.h"
+#include "behaviour_kernel.h"
 #include "task.h"
 
 #include "features/table.h"
@@ -28,17 +29,20 @@ static int add_forest(struct task_training *training, const char *name,
     return bytes.failed ? -ENOMEM : rv_package_add(training->writer, name, rv_buf_span(&bytes));
 }
 
-/** The same forest with another base. */
-static int add_shifted(struct task_training *training, const struct rv_forest *forest,
-                       int64_t shift)
+/** The same forest with another base, in its place. */
+static int shift_base(struct rv_forest **forest, int64_t shift)
 {
-    RV_AUTO(rv_forest_free) struct rv_forest *shifted = NULL;
-    struct rv_forest_spec spec = rv_forest_spec_of(forest);
+    struct rv_forest_spec spec = rv_forest_spec_of(*forest);
+    struct rv_forest *shifted = NULL;
     int r;
 
     spec.base_q16 += shift;
     r = rv_forest_make(&spec, &shifted, NULL);
-    return r < 0 ? r : add_forest(training, "forest.monotone", shifted);
+    if (r < 0)
+        return r;
+    rv_forest_free(forest);
+    *forest = shifted;
+    return 0;
 }
 
 /**
@@ -92,6 +96,8 @@ static int add_tables(struct task_training *training, const struct vectors *vect
     }
     if (r == 0)
         r = add_promise(training->manifest, normals);
+    if (r == 0 && training->kernel.wanted)
+        r = behaviour_kernel_thresholds(training, calibration);
     if (r < 0)
         return r;
     rv_calibration_save(calibration, &tables);
@@ -133,7 +139,11 @@ static int learn(struct task_training *training, const struct vectors *vectors,
     if (r == 0)
         r = add_forest(training, "forest", heads.window);
     if (r == 0 && heads.monotone)
-        r = add_shifted(training, heads.monotone, shift);
+        r = shift_base(&heads.monotone, shift);
+    if (r == 0 && heads.monotone)
+        r = add_forest(training, "forest.monotone", heads.monotone);
+    if (r == 0 && training->kernel.wanted)
+        r = behaviour_kernel_golden(training, &heads);
     rv_progress_report(&training->options.progress, "behaviour", 1, 1);
     return r;
 }
@@ -168,6 +178,7 @@ static int train(struct task_training *training)
     struct behaviour_options options = {
         .seed = training->options.seed,
         .source_cap_ppm = (uint32_t)training->source_cap * 10000,
+        .kernel = training->kernel,
     };
     size_t normals = 0;
     int r = behaviour_gather(&training->files, &vectors, training->manifest);

@@ -82,6 +82,13 @@ static bool of_the_recording(size_t feature)
            feature == RV_FEATURE_ANC_RISK;
 }
 
+static bool is_learnt(size_t feature, const struct behaviour_options *options)
+{
+    if (options->kernel.wanted && rv_feature_info((uint32_t)feature)->kept != RV_KEPT_KERNEL)
+        return false;
+    return !of_the_recording(feature);
+}
+
 /** Rows of a training, packed. */
 struct packed {
     struct rv_rows rows;
@@ -123,7 +130,7 @@ static int weigh_side(struct packed *packed, bool attack, uint32_t cap_ppm)
 }
 
 static int pack(const struct vectors *vectors, const uint32_t *folds, uint32_t left_out,
-                uint32_t cap_ppm, struct packed *packed)
+                const struct behaviour_options *options, struct packed *packed)
 {
     size_t room = vectors->count + 1, count = 0;
     int r;
@@ -140,7 +147,7 @@ static int pack(const struct vectors *vectors, const uint32_t *folds, uint32_t l
         memcpy(packed->values + count * RV_FEATURE_COUNT, vectors_row(vectors, i),
                RV_FEATURE_COUNT * sizeof(*packed->values));
         for (size_t f = 0; f < RV_FEATURE_COUNT; f++) {
-            if (of_the_recording(f))
+            if (!is_learnt(f, options))
                 packed->values[count * RV_FEATURE_COUNT + f] = 0;
         }
         packed->source[count] = vectors->source[i];
@@ -150,12 +157,13 @@ static int pack(const struct vectors *vectors, const uint32_t *folds, uint32_t l
     }
     packed->rows = (struct rv_rows){ RV_FEATURE_COUNT, count, packed->values, packed->targets,
                                      packed->weights };
-    r = weigh_side(packed, false, cap_ppm);
-    return r < 0 ? r : weigh_side(packed, true, cap_ppm);
+    r = weigh_side(packed, false, options->source_cap_ppm);
+    return r < 0 ? r : weigh_side(packed, true, options->source_cap_ppm);
 }
 
 /** Over what an attacker can only raise; the score rises with each. Overwrites the other values. */
-static int train_monotone(struct packed *packed, uint64_t seed, struct rv_forest **ret_forest)
+static int train_monotone(struct packed *packed, const struct behaviour_options *how,
+                          struct rv_forest **ret_forest)
 {
     struct rv_train_options options = rv_train_defaults();
     int8_t monotone[RV_FEATURE_COUNT];
@@ -168,9 +176,9 @@ static int train_monotone(struct packed *packed, uint64_t seed, struct rv_forest
             packed->values[i * RV_FEATURE_COUNT + f] = 0;
     }
     options.monotone = monotone;
-    options.trees = MONOTONE_TREES;
-    options.depth = MONOTONE_DEPTH;
-    options.seed = seed;
+    options.trees = how->kernel.wanted ? (uint32_t)how->kernel.trees : MONOTONE_TREES;
+    options.depth = how->kernel.wanted ? (uint32_t)how->kernel.depth : MONOTONE_DEPTH;
+    options.seed = how->seed;
     return rv_train_forest(&packed->rows, &options, ret_forest, NULL);
 }
 
@@ -181,18 +189,22 @@ int behaviour_train(const struct vectors *vectors, const uint32_t *folds, uint32
     RV_AUTO(behaviour_heads_done) struct behaviour_heads heads = { 0 };
     struct rv_train_options boosted = rv_train_defaults();
     struct rv_isolation_options isolation = rv_isolation_defaults();
-    int r = pack(vectors, folds, left_out, options->source_cap_ppm, &packed);
+    int r = pack(vectors, folds, left_out, options, &packed);
 
     if (r < 0)
         return r;
     isolation.seed = boosted.seed = options->seed;
+    if (options->kernel.wanted) {
+        boosted.trees = (uint32_t)options->kernel.trees;
+        boosted.depth = (uint32_t)options->kernel.depth;
+    }
     if (!packed.any_attack)
         r = rv_isolation_train(packed.values, packed.rows.count, RV_FEATURE_COUNT, &isolation,
                                &heads.window);
     else
         r = rv_train_forest(&packed.rows, &boosted, &heads.window, NULL);
     if (r == 0 && packed.any_attack)
-        r = train_monotone(&packed, options->seed, &heads.monotone);
+        r = train_monotone(&packed, options, &heads.monotone);
     if (r < 0)
         return r;
     *ret_heads = heads;

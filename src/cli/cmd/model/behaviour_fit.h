@@ -16,6 +16,7 @@
 struct behaviour_options {
     uint64_t seed;
     uint32_t source_cap_ppm; /* of the weight of its side that one source may have */
+    struct task_kernel kernel;
 };
 
 /** The heads of one model; `monotone` is NULL when it was trained without attacks. */

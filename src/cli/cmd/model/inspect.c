@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "command.h"
+#include "enforce/score_package.h"
 
 static json_t *describe_forest(const struct rv_package *package, const char *section)
 {
@@ -61,7 +62,7 @@ static void print_text(const json_t *all)
     {
         const json_t *forest = json_object_get(section, "forest");
 
-        printf("  %-16s %10lld bytes", json_string_value(json_object_get(section, "name")),
+        printf("  %-18s %10lld bytes", json_string_value(json_object_get(section, "name")),
                (long long)json_integer_value(json_object_get(section, "bytes")));
         if (json_is_object(forest))
             printf("  %lld trees, depth %lld, %lld nodes, %lld features",
@@ -86,6 +87,19 @@ static bool golden_holds(const struct rv_package *package)
         return true;
     return rv_package_forest(package, "forest", &forest, NULL) == 0 &&
            rv_golden_check(forest, golden, &rows) == 0;
+}
+
+/* What is made for the kernel must be what the agent would put there. */
+static bool kernel_takes_it(const struct rv_package *package, const char *path)
+{
+    RV_AUTO(rv_score_package_free) struct rv_score_package *kernel = NULL;
+    const char *why = NULL;
+
+    if (!rv_package_section(package, RV_SCORE_SECTION).data ||
+        rv_score_package_open(package, &kernel, &why) == 0)
+        return true;
+    fprintf(stderr, "reeve: %s: not for the kernel: %s\n", path, why);
+    return false;
 }
 
 int cmd_model_inspect(int argc, char **argv)
@@ -114,6 +128,8 @@ int cmd_model_inspect(int argc, char **argv)
         fprintf(stderr, "reeve: %s: its golden rows do not come out; do not use it\n", argv[1]);
         return RV_EXIT_NO;
     }
+    if (!kernel_takes_it(package, argv[1]))
+        return RV_EXIT_NO;
     all = describe(package);
     if (json) {
         model_print_json(all);

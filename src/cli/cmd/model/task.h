@@ -16,6 +16,12 @@ struct task_files {
     struct rv_option_list labels; /* what people judged; behaviour only */
 };
 
+/** A model of behaviour for the hooks of the kernel: only what is kept there is learnt from. */
+struct task_kernel {
+    bool wanted;
+    uint64_t trees, depth; /* of each head */
+};
+
 struct rv_package;
 struct rv_package_writer;
 
@@ -26,6 +32,7 @@ struct task_training {
     struct rv_buf *section;           /* the model's bytes, for a task of one section */
     struct rv_package_writer *writer; /* or sections one by one */
     unsigned source_cap; /* percent of the weight of its side that one source of rows may have */
+    struct task_kernel kernel; /* behaviour only */
 };
 
 /** Where scores go, one call an item. @return of put: 0, or -errno to stop. */

@@ -12,8 +12,9 @@
 
 struct arguments {
     struct task_files files;
-    const char *task, *output, *name;
+    const char *task, *output, *name, *head;
     uint64_t seed, source_cap;
+    struct task_kernel kernel;
     bool json, help;
 };
 
@@ -21,7 +22,7 @@ static int usage(const struct rv_option *options, FILE *to)
 {
     fputs(
         "usage: reeve model train --task behaviour|sequence|series|text --normal FILE...\n"
-        "                         [--attack FILE...] [--seed N] -o MODEL\n"
+        "                         [--attack FILE...] [--head kernel] [--seed N] -o MODEL\n"
         "Learns what is normal; with attacks, also what is not. A label column in a file decides\n"
         "over the option that named it. Part of the normal data is kept apart, in turn, to\n"
         "calibrate: a risk of 200 stands for one false alarm in a hundred normal items.\n\n",
@@ -93,6 +94,7 @@ static int train(const struct arguments *arguments, const struct model_task *tas
         .section = &section,
         .writer = &writer,
         .source_cap = (unsigned)arguments->source_cap,
+        .kernel = arguments->kernel,
     };
     struct rv_sha256 digest;
     int r;
@@ -110,6 +112,30 @@ static int train(const struct arguments *arguments, const struct model_task *tas
     return RV_EXIT_YES;
 }
 
+/** Say what is wrong with --head, --trees and --depth. */
+static bool take_head(struct arguments *arguments, const struct model_task *task)
+{
+    struct task_kernel *kernel = &arguments->kernel;
+
+    kernel->wanted = arguments->head && rv_streq(arguments->head, "kernel");
+    if (arguments->head && !kernel->wanted && !rv_streq(arguments->head, "judge")) {
+        fprintf(stderr, "no head '%s'; give --head judge or kernel\n", arguments->head);
+        return false;
+    }
+    if (!kernel->wanted && (kernel->trees || kernel->depth)) {
+        fputs("--trees and --depth are for --head kernel\n", stderr);
+        return false;
+    }
+    if (kernel->wanted && (task != &model_task_behaviour || arguments->files.attack.count == 0)) {
+        fputs("--head kernel is for --task behaviour, with streams of normal work and of attacks\n",
+              stderr);
+        return false;
+    }
+    kernel->trees = kernel->trees ? kernel->trees : 32;
+    kernel->depth = kernel->depth ? kernel->depth : 4;
+    return true;
+}
+
 static int run(int argc, char **argv, struct arguments *arguments)
 {
     const struct rv_option options[] = {
@@ -125,6 +151,14 @@ static int run(int argc, char **argv, struct arguments *arguments)
         { RV_OPTION_U64, 0, "source-cap", "N",
           "behaviour: percent of the weight that one stream or judge may have (default 10)",
           &arguments->source_cap, 1, 100 },
+        { RV_OPTION_STRING, 0, "head", "judge|kernel",
+          "behaviour: who scores; kernel: at LSM hooks, by the features that are kept there (default "
+          "judge)",
+          &arguments->head, 0, 0 },
+        { RV_OPTION_U64, 0, "trees", "N", "of each head for the kernel (default 32)",
+          &arguments->kernel.trees, 1, 64 },
+        { RV_OPTION_U64, 0, "depth", "N", "of each head for the kernel (default 4)",
+          &arguments->kernel.depth, 1, 5 },
         { RV_OPTION_U64, 0, "seed", "N", "same seed, same data: same model (default 1)",
           &arguments->seed, 0, 0 },
         { RV_OPTION_STRING, 'o', "output", "MODEL", "where the package goes", &arguments->output, 0,
@@ -155,6 +189,8 @@ static int run(int argc, char **argv, struct arguments *arguments)
         fputs("--labels is for --task behaviour: judgements are about what programs did\n", stderr);
         return RV_EXIT_ERROR;
     }
+    if (!take_head(arguments, task))
+        return RV_EXIT_ERROR;
     return train(arguments, task);
 }
 

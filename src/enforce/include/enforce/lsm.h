@@ -82,9 +82,12 @@ RV_MUST_CHECK int rv_lsm_grant(struct rv_lsm *lsm, const struct rv_grant *grant)
 /**
  * Keep our programs, maps and links from everybody who is not guarded, and guarded processes from
  * signals that an open file sends. It is recorded under RV_POLICY_SELF. Processes and files are
- * protected by rules: enforce/self.h. @return 0 or -errno.
+ * protected by rules: enforce/self.h. What is ours cannot be added to once it was on.
+ * @return 0 or -errno.
  */
 RV_MUST_CHECK int rv_lsm_self_protect(struct rv_lsm *lsm, bool on);
+/** The list of what is ours, for rv_score_own(). Borrowed. */
+int rv_lsm_own_fd(const struct rv_lsm *lsm);
 
 /** Of the rule at `index` of the set in place. @return 0 or -errno. */
 RV_MUST_CHECK int rv_lsm_rule_counts(const struct rv_lsm *lsm, size_t index,

@@ -44,6 +44,9 @@ struct rv_score_options {
 RV_MUST_CHECK int rv_score_open(struct rv_score **ret_score,
                                 const struct rv_score_options *options);
 void rv_score_close(struct rv_score **score);
+/** Our programs, maps and links are Reeve's own: rv_lsm_own_fd(), rv_lsm_self_protect(). Programs
+ * that models become are not on the list: they can be read by an administrator, not changed. */
+RV_MUST_CHECK int rv_score_own(const struct rv_score *score, int own_fd);
 
 /* ---- Models ---- */
 
