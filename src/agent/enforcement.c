@@ -75,11 +75,19 @@ static void show(struct rv_enforcement *enforcement, const char *type, json_t *m
         enforcement->options.show(enforcement->options.context, members);
 }
 
+static int append(struct rv_enforcement *enforcement, const char *type, json_t *members,
+                  rv_audit_done_fn *durable, void *context)
+{
+    struct rv_audit *audit = enforcement->options.audit;
+
+    if (!audit)
+        return -ENOSPC;
+    return members ? rv_audit_append_json(audit, type, members, durable, context, NULL) : -ENOMEM;
+}
+
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members)
 {
-    int r = members
-                ? rv_audit_append_json(enforcement->options.audit, type, members, NULL, NULL, NULL)
-                : -ENOMEM;
+    int r = append(enforcement, type, members, NULL, NULL);
 
     if (r < 0)
         rv_debug("an entry %s did not get into the log: %s", type, strerror(-r));
@@ -352,8 +360,7 @@ int rv_enforcement_ask(struct rv_enforcement *enforcement, const struct rv_pendi
         place->enforcement = enforcement;
         place->request = ++enforcement->last_request;
         place->act.request = place->undo.request = place->request;
-        r = rv_audit_append_json(enforcement->options.audit, type, members, on_durable, place,
-                                 NULL);
+        r = append(enforcement, type, members, on_durable, place);
         if (r < 0)
             place->request = 0;
     }
@@ -722,13 +729,13 @@ static int on_enforcing(struct rv_enforcement *enforcement, struct rv_span paylo
         tell_error(enforcement);
     if (now->stopped != before.stopped || now->boot_guarded != before.boot_guarded ||
         now->disarmed != before.disarmed || now->mechanisms != before.mechanisms ||
-        now->rules != before.rules)
-        rv_enforcement_log(enforcement, "enforcement",
-                           json_pack("{sb sb sI sI sI so}", "stopped", (int)now->stopped,
-                                     "boot_guarded", (int)now->boot_guarded, "mechanisms",
-                                     (json_int_t)now->mechanisms, "disarmed",
-                                     (json_int_t)now->disarmed, "rules", (json_int_t)now->rules,
-                                     "set", digest_json(now->digest)));
+        now->rules != before.rules || now->lost != before.lost)
+        rv_enforcement_log(
+            enforcement, "enforcement",
+            json_pack("{sb sb sI sI sI sI so}", "stopped", (int)now->stopped, "boot_guarded",
+                      (int)now->boot_guarded, "mechanisms", (json_int_t)now->mechanisms, "disarmed",
+                      (json_int_t)now->disarmed, "lost", (json_int_t)now->lost, "rules",
+                      (json_int_t)now->rules, "set", digest_json(now->digest)));
     if (enforcement->rules && now->offered != enforcement->offered)
         rv_enforcement_send_rules(enforcement); /* what did not work is another's to do */
     return 0;
@@ -860,7 +867,8 @@ void rv_enforcement_tick(struct rv_enforcement *enforcement, bool log_good)
 void rv_enforcement_start(struct rv_enforcement *enforcement)
 {
     rv_enforcement_send_rules(enforcement);
-    tell(enforcement, RV_CHANNEL_HEALTH, NULL, 0);
+    if (enforcement->log_good)
+        tell(enforcement, RV_CHANNEL_HEALTH, NULL, 0);
 }
 
 /* ---- Status, life ---- */
@@ -928,7 +936,7 @@ int rv_enforcement_new(struct rv_enforcement **ret_enforcement,
     if (!enforcement)
         return -ENOMEM;
     enforcement->options = *options;
-    enforcement->log_good = true;
+    enforcement->log_good = options->audit != NULL;
     enforcement->stages.ceiling = RV_STAGE_ENFORCE;
     enforcement->stages.fallback = (enum rv_stage)options->config->mode;
     enforcement->risks = calloc(RV_RISKS_MAX, sizeof(*enforcement->risks));

@@ -25,7 +25,7 @@ struct rv_enforcement_options {
     const struct rv_agent_config *config;
     const struct rv_bundle *bundle;
     struct rv_pipeline *pipeline;
-    struct rv_audit *audit;
+    struct rv_audit *audit; /* NULL: there is no log, so nothing is done */
     struct rv_clock clock;
     int state_fd; /* stages are kept there; borrowed */
     /** Say something to the guard. @return 0 or -errno. */

@@ -44,6 +44,8 @@ struct rv_enforcer {
 
     struct rv_channel_rules coming; /* the set that is being received */
     uint32_t received;
+    uint64_t untold;        /* refusals whose record the judge did not take */
+    bool state_untold;      /* nor the last word on how things are */
     struct rv_rule *rooted; /* the same with their paths under other roots */
     struct rv_rule *rules;  /* RV_RULES_MAX of them, in the order received */
     struct rv_channel_enforcing state;
@@ -167,13 +169,41 @@ static void open_providers(struct rv_enforcer *enforcer)
 
 /* ---- What the judge is told ---- */
 
+static int tell(struct rv_enforcer *enforcer, enum rv_channel_type type, struct rv_span payload)
+{
+    int r = enforcer->options.tell(enforcer->options.context, type, payload);
+
+    if (r < 0)
+        rv_debug("the judge could not be told of what was enforced");
+    return r;
+}
+
+/** What providers count by themselves. @return whether it is news. */
+static bool look_at_providers(struct rv_enforcer *enforcer)
+{
+    struct rv_channel_enforcing *state = &enforcer->state;
+    uint64_t disarmed = 0, lost = enforcer->untold;
+    bool news;
+
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+
+        if (provider->handle && provider->does->disarmed)
+            disarmed |= provider->does->disarmed(provider->handle);
+        if (provider->handle && provider->does->lost)
+            lost += provider->does->lost(provider->handle);
+    }
+    news = state->disarmed != disarmed || state->lost != lost;
+    state->disarmed = disarmed;
+    state->lost = lost;
+    return news;
+}
+
 static void tell_state(struct rv_enforcer *enforcer)
 {
     struct rv_channel_enforcing *state = &enforcer->state;
 
     state->mechanisms = state->offered = 1U << RV_BY_AFTER;
-    state->disarmed = 0;
-    state->lost = 0;
     memset(state->carried, 0, sizeof(state->carried));
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         const struct open_provider *provider = &enforcer->providers[i];
@@ -184,24 +214,21 @@ static void tell_state(struct rv_enforcer *enforcer)
             continue;
         state->mechanisms |= 1U << provider->does->mechanism;
         state->carried[provider->does->mechanism] = provider->carried;
-        if (provider->does->disarmed)
-            state->disarmed |= provider->does->disarmed(provider->handle);
-        if (provider->does->lost)
-            state->lost += provider->does->lost(provider->handle);
         if (provider->does->scores)
             provider->does->scores(provider->handle, &state->scores);
     }
+    (void)look_at_providers(enforcer);
     state->standing = rv_actor_standing(enforcer->actor);
-    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ENFORCING,
-                           rv_span(state, sizeof(*state)));
+    enforcer->state_untold =
+        tell(enforcer, RV_CHANNEL_ENFORCING, rv_span(state, sizeof(*state))) < 0;
 }
 
 static int tell_record(void *context, const struct rv_refusal_record *record)
 {
-    const struct rv_enforcer *enforcer = context;
+    struct rv_enforcer *enforcer = context;
 
-    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_REFUSAL,
-                           rv_span(record, sizeof(*record)));
+    if (tell(enforcer, RV_CHANNEL_REFUSAL, rv_span(record, sizeof(*record))) < 0)
+        enforcer->untold += 1 + (uint64_t)record->repeats;
     return 0;
 }
 
@@ -383,8 +410,10 @@ int rv_enforcer_health(struct rv_enforcer *enforcer)
         if (provider->handle && provider->does->renew(provider->handle, RV_LEASE_MS) < 0)
             rv_debug("a lease could not be renewed");
     }
-    if (enforcer->state.scores.model)
-        tell_state(enforcer); /* its counts go on by themselves */
+    rv_enforcer_drain(enforcer); /* repeats that nothing new followed */
+    /* The counts of a model go on by themselves. */
+    if (look_at_providers(enforcer) || enforcer->state_untold || enforcer->state.scores.model)
+        tell_state(enforcer);
     return 0;
 }
 
@@ -461,8 +490,7 @@ static void send_snapshot(struct rv_enforcer *enforcer, const struct rv_channel_
 
         packet->head = (struct rv_channel_snapshot){ act->request, at + len == json.len, 0 };
         memcpy(packet->bytes + sizeof(packet->head), json.data + at, len);
-        enforcer->options.tell(enforcer->options.context, RV_CHANNEL_SNAPSHOT,
-                               rv_span(packet, sizeof(packet->head) + len));
+        (void)tell(enforcer, RV_CHANNEL_SNAPSHOT, rv_span(packet, sizeof(packet->head) + len));
     }
     free(packet);
 }
@@ -489,8 +517,7 @@ int rv_enforcer_act(struct rv_enforcer *enforcer, const struct rv_channel_act *a
         acted.error = rv_act(enforcer->actor, &request, &outcome, &acted.number);
     acted.outcome = outcome;
     (void)snprintf(acted.how, sizeof(acted.how), "%s", rv_act_how(enforcer->actor));
-    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ACTED,
-                           rv_span(&acted, sizeof(acted)));
+    (void)tell(enforcer, RV_CHANNEL_ACTED, rv_span(&acted, sizeof(acted)));
     return 0;
 }
 
@@ -502,8 +529,7 @@ int rv_enforcer_undo(struct rv_enforcer *enforcer, const struct rv_channel_undo 
 
     acted.error = r < 0 ? r : 0;
     acted.number = undo->number ? undo->number : (uint32_t)(r > 0 ? r : 0);
-    enforcer->options.tell(enforcer->options.context, RV_CHANNEL_ACTED,
-                           rv_span(&acted, sizeof(acted)));
+    (void)tell(enforcer, RV_CHANNEL_ACTED, rv_span(&acted, sizeof(acted)));
     tell_state(enforcer);
     return 0;
 }

@@ -24,8 +24,8 @@ struct rv_enforcer_options {
     const struct rv_kernel_models *kernel; /* borrowed */
     struct rv_clock clock;
     bool boot_guarded; /* nothing is to be enforced, whatever is asked */
-    /** Say something to the judge, if there is one. */
-    void (*tell)(void *context, enum rv_channel_type type, struct rv_span payload);
+    /** Say something to the judge, if there is one. @return 0 or -errno: it does not know. */
+    int (*tell)(void *context, enum rv_channel_type type, struct rv_span payload);
     void *context;
 };
 

@@ -55,13 +55,16 @@ struct guard {
     int judge_fd, channel_fd;
     uint64_t judge_since_ns;
     uint64_t judge_gone_ns; /* when the last one died; 0: it did not */
+    uint64_t healthy_ns;    /* its last word that all is well; 0: none yet */
     uint64_t restart_at_ns; /* when to start the next one */
     uint64_t pause_ms;
     uint64_t rescanned_ns;
     char boot_id[40];
     uint64_t armed_ns; /* since when something may be refused; 0: nothing yet */
     bool stopping, scan_due;
-    bool proven; /* this boot lived long enough with rules in place */
+    bool judged;   /* a judge was ready once */
+    bool unusable; /* the first one could not use what it was told */
+    bool proven;   /* this boot lived long enough with rules in place */
 };
 
 /* ---- Folders, lock, socket ---- */
@@ -343,6 +346,7 @@ static int start_judge(struct guard *guard)
     rv_enforcer_new_judge(guard->enforcer, rv_take_fd(&ask));
     rv_enforcer_protect(guard->enforcer, pid);
     guard->judge_since_ns = guard->clock.boot_ns(NULL);
+    guard->healthy_ns = 0;
     return send_sensors(guard);
 }
 
@@ -354,7 +358,7 @@ static int send_event(void *context, const struct rv_event *event)
 }
 
 /** The time in which nobody judged is an event like any other. */
-static int send_gap(struct guard *guard)
+static int send_gap(struct guard *guard, uint64_t since_ns)
 {
     RV_AUTO(rv_freep) struct rv_event_builder *builder = malloc(sizeof(*builder));
     uint64_t now = guard->clock.boot_ns(NULL);
@@ -366,9 +370,8 @@ static int send_gap(struct guard *guard)
     loss->header.time_boot_ns = now;
     loss->header.tgid = (uint32_t)getpid();
     loss->cause = RV_LOSS_JUDGE;
-    loss->gap_ns = now - guard->judge_gone_ns;
+    loss->gap_ns = now - since_ns;
     rv_event_put_str(builder, &loss->ring, rv_span_str("judge"), RV_EVENT_NAME_MAX);
-    guard->judge_gone_ns = 0;
     return send_event(guard, rv_event_end(builder));
 }
 
@@ -388,9 +391,11 @@ static int report_running(struct guard *guard)
 /** The judge reads the rings: it may be told what was there before. */
 static int on_ready(struct guard *guard, struct rv_span payload)
 {
-    int r = guard->judge_gone_ns ? send_gap(guard) : 0;
+    int r = guard->judge_gone_ns ? send_gap(guard, guard->judge_gone_ns) : 0;
 
     (void)payload;
+    guard->judged = true;
+    guard->judge_gone_ns = 0;
     return r < 0 ? r : report_running(guard);
 }
 
@@ -421,18 +426,22 @@ static int on_root(struct guard *guard, struct rv_span payload)
 
 /* ---- Enforcement: what the judge asks for, handed on to the enforcer ---- */
 
-static void tell_judge(void *context, enum rv_channel_type type, struct rv_span payload)
+static int tell_judge(void *context, enum rv_channel_type type, struct rv_span payload)
 {
     const struct guard *guard = context;
 
     /* Without waiting: a judge that is slow must not hold up what is being enforced. */
-    if (guard->channel_fd >= 0 && rv_channel_try(guard->channel_fd, type, payload) < 0)
-        rv_debug("the judge could not be told of what was enforced");
+    return guard->channel_fd < 0 ? -EPIPE : rv_channel_try(guard->channel_fd, type, payload);
 }
 
 static int on_health(struct guard *guard, struct rv_span payload)
 {
+    uint64_t now = guard->clock.boot_ns(NULL), since = guard->healthy_ns;
+
     (void)payload;
+    guard->healthy_ns = now;
+    if (since && now - since > RV_LEASE_MS * RV_NS_PER_MS && send_gap(guard, since) < 0)
+        rv_debug("the judge could not be told how long it was silent");
     return rv_enforcer_health(guard->enforcer);
 }
 
@@ -506,7 +515,12 @@ static void on_judge_end(struct guard *guard)
     rv_closep(&guard->channel_fd);
     if (guard->stopping)
         return;
-
+    if (!guard->judged && WIFEXITED(status) && WEXITSTATUS(status) == RV_JUDGE_UNUSABLE) {
+        rv_error("the agent does not start: mend what is said above; nothing is watched, nothing "
+                 "is enforced");
+        guard->stopping = guard->unusable = true;
+        return;
+    }
     if (now - guard->judge_since_ns > HEALTHY_NS)
         guard->pause_ms = 0;
     if (WIFSIGNALED(status))
@@ -829,5 +843,5 @@ int rv_guard_main(const struct rv_agent_args *args)
         run_loop(&guard);
     guard.stopping = true;
     guard_done(&guard);
-    return r < 0 ? 2 : 0;
+    return r < 0 || guard.unusable ? 2 : 0;
 }

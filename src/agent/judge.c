@@ -53,7 +53,7 @@ struct judge {
     struct rv_labels_book *labels;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
-    struct rv_audit *audit;
+    struct rv_audit *audit;       /* NULL: the disk has no room for a log */
     struct rv_recorder *recorder; /* NULL: events are not kept */
     struct rv_stream *stream;
     uint32_t cpus;
@@ -69,21 +69,33 @@ struct judge {
     uint64_t known_containers[KNOWN_CONTAINERS];
     unsigned known_count;
     uint64_t rescan_asked_ns;
-    bool sealed_told;
+    uint64_t missed;  /* entries since the log was told how many */
+    bool sealed_told; /* the log takes no entries, or there is none */
+    bool enforcing;   /* rules were made: the processes that run already are known */
+    bool unusable;    /* what we were told; to try again is no help */
 };
 
 /* ---- Receipts ---- */
 
-static void log_receipt(struct judge *judge, const char *type, json_t *members)
+static void tell_sealed(struct judge *judge, int r)
 {
-    int r = members ? rv_audit_append_json(judge->audit, type, members, NULL, NULL, NULL) : -ENOMEM;
-
-    if (r < 0 && !judge->sealed_told) {
+    if (!judge->sealed_told)
         rv_error("the log takes no more entries (%s); watching goes on without it. Free the disk "
                  "and restart the agent",
                  strerror(-r));
-        judge->sealed_told = true;
-    }
+    judge->sealed_told = true;
+}
+
+/** An entry that finds no room in the queue is missed, and that is said as a number. */
+static void log_receipt(struct judge *judge, const char *type, json_t *members)
+{
+    int r = -ENOMEM;
+
+    if (members && judge->audit)
+        r = rv_audit_append_json(judge->audit, type, members, NULL, NULL, NULL);
+    if (r == -EROFS)
+        tell_sealed(judge, r);
+    judge->missed += r < 0;
     json_decref(members);
 }
 
@@ -190,9 +202,6 @@ static int on_event(void *context, const struct rv_event *event)
     tell_root(judge, event);
     if (event->type == RV_EVENT_LOSS)
         on_loss(judge, (const void *)event, judge->clock.boot_ns(NULL));
-    rv_enforcement_outcome(judge->enforcement, &outcome);
-    if (!outcome.matters && !rv_control_watched(judge->control))
-        return 0;
     if (outcome.matters)
         log_receipt(judge, "decision", rv_outcome_receipt(judge->pipeline, &outcome));
     rv_enforcement_outcome(judge->enforcement, &outcome);
@@ -232,6 +241,23 @@ static void on_rings(evutil_socket_t fd, short what, void *context)
     }
 }
 
+/**
+ * The first rules, once the rings have told of the processes that run already: made earlier, they
+ * would know no cgroup of any workload, and be put in place of those of the judge before us.
+ */
+static void start_enforcing(struct judge *judge)
+{
+    struct rv_event_sink sink = { on_event, judge };
+
+    if (judge->enforcing)
+        return;
+    while (rv_stream_read(judge->stream, READ_AT_ONCE, judge->clock.boot_ns(NULL), &sink) >=
+           (int)READ_AT_ONCE)
+        ;
+    judge->enforcing = true;
+    rv_enforcement_start(judge->enforcement);
+}
+
 static void on_channel(evutil_socket_t fd, short what, void *context)
 {
     static uint64_t buffer[RV_CHANNEL_PAYLOAD_MAX / sizeof(uint64_t)];
@@ -249,8 +275,10 @@ static void on_channel(evutil_socket_t fd, short what, void *context)
             (void)on_event(judge, event);
         return;
     }
-    if (r == 0 && type == RV_CHANNEL_SCAN_DONE)
+    if (r == 0 && type == RV_CHANNEL_SCAN_DONE) {
+        start_enforcing(judge);
         return;
+    }
     if (r == 0 && type != RV_CHANNEL_STOP &&
         rv_enforcement_packet(judge->enforcement, type, payload) == 0)
         return;
@@ -266,8 +294,9 @@ static void on_question(evutil_socket_t fd, short what, void *context)
     struct rv_channel_answer answer;
 
     (void)what;
-    if (recv(fd, &question, sizeof(question), MSG_DONTWAIT) != (ssize_t)sizeof(question))
-        return;
+    if (recv(fd, &question, sizeof(question), MSG_DONTWAIT) != (ssize_t)sizeof(question) ||
+        !judge->enforcing)
+        return; /* who knows nothing yet says nothing: the deadline's default holds */
     if (rv_stream_read(judge->stream, READ_AT_ONCE, judge->clock.boot_ns(NULL), &sink) < 0)
         rv_debug("the ring could not be read before a question");
     if (!rv_enforcement_question(judge->enforcement, &question, &answer))
@@ -339,13 +368,17 @@ static void save_baseline(struct judge *judge)
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct judge *judge = context;
-    int r = rv_audit_tick(judge->audit);
+    int r = judge->audit ? rv_audit_tick(judge->audit) : 0;
 
     (void)fd;
     (void)what;
-    if (r < 0 && !judge->sealed_told) {
-        rv_error("the log is sealed: %s; watching goes on without it", strerror(-r));
-        judge->sealed_told = true;
+    if (r < 0)
+        tell_sealed(judge, r);
+    if (judge->missed > 0 && !judge->sealed_told) {
+        uint64_t missed = judge->missed;
+
+        judge->missed = 0;
+        log_receipt(judge, "missed", json_pack("{sI}", "count", (json_int_t)missed));
     }
     if (judge->recorder && rv_recorder_flush(judge->recorder) < 0)
         stop_recording(judge);
@@ -376,9 +409,10 @@ static void on_hangup(evutil_socket_t fd, short what, void *context)
 
 static json_t *log_status(struct judge *judge)
 {
-    struct rv_audit_status status;
+    struct rv_audit_status status = { .state = RV_AUDIT_SEALED };
 
-    rv_audit_status(judge->audit, &status);
+    if (judge->audit)
+        rv_audit_status(judge->audit, &status);
     return json_pack("{ss sI sI sI}", "state",
                      status.state == RV_AUDIT_WRITABLE ? "writable" : "sealed", "entries",
                      (json_int_t)status.size, "durable", (json_int_t)status.durable, "published",
@@ -490,6 +524,13 @@ static int open_signer(struct judge *judge)
     return r;
 }
 
+static bool is_the_disk(int r)
+{
+    return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO;
+}
+
+/** A disk that takes nothing must not keep us from watching; but what is not recorded is not done.
+ */
 static int open_log(struct judge *judge)
 {
     struct rv_audit_options options = {
@@ -502,13 +543,18 @@ static int open_log(struct judge *judge)
     };
     int r = open_signer(judge);
 
+    if (r == 0)
+        r = rv_audit_open(&judge->audit, judge->log_fd, &options);
+    if (is_the_disk(r)) {
+        rv_error("there is no log, since %s takes none (%s): watching goes on without it, and "
+                 "nothing is enforced but what fail.log lists. Free the disk and restart the agent",
+                 judge->config->state_dir, strerror(-r));
+        judge->sealed_told = true;
+        return 0;
+    }
     if (r < 0)
-        return r;
-    r = rv_audit_open(&judge->audit, judge->log_fd, &options);
-    if (r < 0)
-        rv_error("cannot open the log in %s/log: %s; %s", judge->config->state_dir, strerror(-r),
-                 r == -ENOSPC ? "free some space, it is tried again"
-                              : "'reeve audit verify' says what is wrong");
+        rv_error("cannot open the log in %s/log: %s; 'reeve audit verify' says what is wrong",
+                 judge->config->state_dir, strerror(-r));
     return r;
 }
 
@@ -577,6 +623,7 @@ static int open_enforcement(struct judge *judge)
     if (r < 0)
         rv_error("cannot read the stages in %s/stages: %s; mend or remove the file",
                  judge->config->state_dir, strerror(-r));
+    judge->unusable = r == -EBADMSG;
     return r;
 }
 
@@ -649,20 +696,22 @@ static int open_loop(struct judge *judge)
     judge->drain = event_new(judge->base, -1, 0, on_rings, judge);
     judge->channel_event =
         event_new(judge->base, RV_JUDGE_FD_CHANNEL, EV_READ | EV_PERSIST, on_channel, judge);
-    judge->audit_event =
-        event_new(judge->base, rv_audit_fd(judge->audit), EV_READ | EV_PERSIST, on_audit, judge);
+    if (judge->audit)
+        judge->audit_event = event_new(judge->base, rv_audit_fd(judge->audit), EV_READ | EV_PERSIST,
+                                       on_audit, judge);
     judge->ask_event =
         event_new(judge->base, RV_JUDGE_FD_ASK, EV_READ | EV_PERSIST, on_question, judge);
     judge->tick = event_new(judge->base, -1, EV_PERSIST, on_tick, judge);
     judge->hangup = evsignal_new(judge->base, SIGHUP, on_hangup, judge);
     if (!judge->ring_events[0] || !judge->ring_events[1] || !judge->drain ||
-        !judge->channel_event || !judge->audit_event || !judge->ask_event || !judge->tick ||
-        !judge->hangup)
+        !judge->channel_event || (judge->audit && !judge->audit_event) || !judge->ask_event ||
+        !judge->tick || !judge->hangup)
         return -ENOMEM;
     event_add(judge->ring_events[0], NULL);
     event_add(judge->ring_events[1], NULL);
     event_add(judge->channel_event, NULL);
-    event_add(judge->audit_event, NULL);
+    if (judge->audit_event)
+        event_add(judge->audit_event, NULL);
     event_add(judge->ask_event, NULL);
     event_add(judge->hangup, NULL);
     event_add(judge->tick, &second);
@@ -677,6 +726,7 @@ static int open_all(struct judge *judge)
     r = rv_bundle_open_folder(&judge->policy, judge->config->policy, &why);
     if (r < 0) {
         rv_error("the policy in %s is not used: %s", judge->config->policy, why.data);
+        judge->unusable = true;
         return r;
     }
     r = open_state(judge);
@@ -737,12 +787,11 @@ static void run(struct judge *judge)
     log_receipt(judge, "agent.start", agent_members(judge));
     if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_READY, rv_span(NULL, 0)) < 0)
         return;
-    rv_enforcement_start(judge->enforcement);
     event_base_dispatch(judge->base);
     save_baseline(judge);
     rv_recorder_free(&judge->recorder);
     log_receipt(judge, "agent.stop", agent_members(judge));
-    if (rv_audit_publish_committed(judge->audit) < 0)
+    if (judge->audit && rv_audit_publish_committed(judge->audit) < 0)
         rv_warning("the last checkpoint of the log could not be published; the next start does it");
 }
 
@@ -764,5 +813,5 @@ int rv_judge_main(const struct rv_agent_args *args)
     if (r == 0)
         run(&judge);
     judge_done(&judge);
-    return r < 0 ? 2 : 0;
+    return r == 0 ? 0 : judge.unusable ? RV_JUDGE_UNUSABLE : 2;
 }

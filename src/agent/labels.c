@@ -168,6 +168,8 @@ json_t *rv_labels_answer(const struct rv_labels_place *place, const json_t *requ
         return refuse("a judgement names an entry, and says benign or malicious");
     if (note && (!json_is_string(note) || json_string_length(note) > NOTE_MAX))
         return refuse("a note is a text of at most 1000 bytes");
+    if (!place->audit)
+        return refuse("there is no log");
     entry = read_entry(place, number, &why);
     if (entry)
         why = check_entry(entry, peer_uid, &verdict, &label.model);

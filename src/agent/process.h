@@ -24,6 +24,9 @@ enum {
     RV_JUDGE_FD_END_,
 };
 
+/** The judge's exit status when what it was told cannot be used: to start it again is no help. */
+#define RV_JUDGE_UNUSABLE 3
+
 /** What the programs were started with, so that the guard can start the judge the same way. */
 struct rv_agent_args {
     const struct rv_agent_config *config;
