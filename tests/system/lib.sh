@@ -57,16 +57,19 @@ status() {
     "$BUILD/src/cli/reeve" status --json --socket "$work/run/control.sock" 2>/dev/null
 }
 
-# Until a command succeeds, at most so many seconds.
+uptime_s() {
+    read -r up _ </proc/uptime
+    echo "${up%%.*}"
+}
+
+# Until a command succeeds, at most so many seconds; three times that, since others work here too.
 wait_for() {
-    tries=$(($1 * 20))
+    end=$(($(uptime_s) + 3 * $1))
     shift
-    while [ "$tries" -gt 0 ]; do
-        "$@" >/dev/null 2>&1 && return 0
-        tries=$((tries - 1))
+    while ! "$@" >/dev/null 2>&1; do
+        [ "$(uptime_s)" -lt "$end" ] || return 1
         sleep 0.05
     done
-    return 1
 }
 
 gone() {
