@@ -68,7 +68,7 @@ refused() { # COMMAND...
     [ $? -eq 13 ]
 }
 can_read() { # NAME
-    timeout 5 "$attempt" read "$work/files/$1"
+    inside timeout 5 "$attempt" read "$work/files/$1"
 }
 log_has() { # PATTERN
     "$reeve" audit tail "$work/state/log" -n 5000 2>/dev/null | grep -q "$1"
