@@ -413,7 +413,7 @@ static int set_up(void **state)
 {
     int r;
 
-    assert_int_equal(mkdir(DIR, 0755), 0);
+    assert_true(mkdir(DIR, 0755) == 0 || errno == EEXIST); /* another suite may have been here */
     assert_int_equal(mkdir(DIR "/mnt", 0755), 0);
     close(open(DIR "/secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     rv_assert_ok(rv_lsm_open(&lsm));
