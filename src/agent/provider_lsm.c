@@ -28,8 +28,8 @@ static int know(void *context, const char *path, uint32_t kind)
     const struct hooks *hooks = context;
     int r = rv_lsm_know_program(hooks->lsm, path, kind);
 
-    if (r == 0 && hooks->score)
-        r = rv_kernel_scores_kind(hooks->score, path, kind);
+    if (hooks->score && rv_kernel_scores_kind(hooks->score, path, kind) < 0)
+        rv_debug("%s is of no kind to the kernel's scores", path);
     return r == -ENOENT ? 0 : r; /* a link to nothing */
 }
 
