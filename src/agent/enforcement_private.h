@@ -65,7 +65,23 @@ struct rv_enforcement {
     bool log_good;
 };
 
-/* ---- enforcement.c ---- */
+/* ---- enforcement.c: words for the log, and the log ---- */
+/** Bytes that people wrote, as a JSON string; what is not UTF-8 becomes question marks. */
+json_t *rv_enforcement_text(const char *data, size_t len);
+json_t *rv_enforcement_policy_json(const struct rv_enforcement *enforcement, uint32_t policy);
+json_t *rv_enforcement_process_json(uint32_t tgid, uint64_t start_boot_ns);
+json_t *rv_enforcement_digest_json(uint64_t digest);
+json_t *rv_enforcement_comm_json(const char comm[16]);
+/** As much as fits, with a zero behind it. */
+void rv_enforcement_copy(char *to, size_t room, const char *data, size_t len);
+/** Say something to the guard; that it could not be said is only for debugging. */
+void rv_enforcement_tell(struct rv_enforcement *enforcement, enum rv_channel_type type,
+                         const void *data, size_t len);
+/** Append an entry; `durable` (may be NULL) runs when it is. @return as rv_audit_append_json(). */
+RV_MUST_CHECK int rv_enforcement_append(struct rv_enforcement *enforcement, const char *type,
+                                        json_t *members, rv_audit_done_fn *durable, void *context);
+/** Watchers see the same as the log. Changes `members`, which is in the log already. */
+void rv_enforcement_show(struct rv_enforcement *enforcement, const char *type, json_t *members);
 /** The name that people know a policy by: its @id, else its id; "?" for none. */
 const char *rv_enforcement_policy_name(const struct rv_enforcement *enforcement, uint32_t policy);
 /**
@@ -76,13 +92,23 @@ struct rv_process_key rv_enforcement_key(const struct rv_enforcement *enforcemen
                                          struct rv_process_key process);
 /** Put an entry into the log; `members` is taken over. A failure is the log's own to tell. */
 void rv_enforcement_log(struct rv_enforcement *enforcement, const char *type, json_t *members);
+
+/* ---- enforcement_rules.c ---- */
+/** A workload that rules name may have a cgroup that they do not know: at once, but not always. */
+void rv_enforcement_follow_workloads(struct rv_enforcement *enforcement);
 /** Make the rules anew and hand them to the guard. */
 void rv_enforcement_send_rules(struct rv_enforcement *enforcement);
+
+/* ---- enforcement_heard.c ---- */
 /** Open a hold of what was refused, or waits, or count one more try of it. */
 void rv_enforcement_hold(struct rv_enforcement *enforcement, const struct rv_refusal_record *record,
                          const char *resource);
+
+/* ---- enforcement_asked.c ---- */
 /** How long answers to openers are good for, under the policy and stages as they are. */
 void rv_enforcement_learn_stability(struct rv_enforcement *enforcement);
+
+/* ---- enforcement_respond.c ---- */
 /** Ask the guard to act or undo once `members` are durable in the log; taken over. */
 RV_MUST_CHECK int rv_enforcement_ask(struct rv_enforcement *enforcement,
                                      const struct rv_pending_act *pending, const char *type,
