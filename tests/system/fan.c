@@ -920,16 +920,19 @@ static const char *pids_cgroup(int max)
 {
     static const char *const folders[] = { "/sys/fs/cgroup/pids/reeve-fan",
                                            "/sys/fs/cgroup/reeve-fan" };
-    char path[128], text[16];
+    char text[16];
 
     if (getenv("REEVE_VM")) /* on a host, this is for whoever runs it to decide */
         write_file("/sys/fs/cgroup/cgroup.subtree_control", "+pids");
     for (size_t i = 0; i < RV_COUNT(folders); i++) {
+        RV_AUTO(rv_closep) int folder = -1;
         FILE *file;
+        int fd;
 
         (void)mkdir(folders[i], 0755);
-        (void)snprintf(path, sizeof(path), "%s/pids.max", folders[i]);
-        file = fopen(path, "we");
+        folder = open(folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        fd = folder < 0 ? -1 : openat(folder, "pids.max", O_WRONLY | O_CLOEXEC);
+        file = fd < 0 ? NULL : fdopen(fd, "w");
         if (file) {
             (void)snprintf(text, sizeof(text), "%d", max);
             (void)fputs(text, file);
