@@ -4,6 +4,7 @@
 # with Reeve goes wrong with nothing else. Runs in the test machine (run-vm --put), with busybox.
 BUILD=/reeve
 SOURCE=/reeve
+# shellcheck source=tests/system/lib.sh
 . /reeve/tests/system/lib.sh
 
 [ -d "${work%/*}" ] && [ "$(id -u)" -eq 0 ] || skip_all "needs root"
