@@ -301,9 +301,11 @@ int rv_lsm_own_fd(const struct rv_lsm *lsm)
 
 int rv_lsm_self_protect(struct rv_lsm *lsm, bool on)
 {
-    /* What is ours does not change any more, so that nobody can change the list. */
-    if (on && bpf_map_freeze(rv_lsm_own_fd(lsm)) < 0 && errno != EBUSY)
+    /* What is ours does not change any more, so that nobody can change the list. Once: what is
+     * frozen answers a second time with EBUSY on 6.1 and with EPERM on 6.12. */
+    if (on && !lsm->own_frozen && bpf_map_freeze(rv_lsm_own_fd(lsm)) < 0)
         return -errno;
+    lsm->own_frozen |= on;
     lsm->control.self = on;
     return put_control(lsm);
 }

@@ -19,6 +19,7 @@ struct rv_lsm {
     struct rv_lsm_bpf *bpf;
     struct ring_buffer *ring;
     struct rv_lsm_control control;
+    bool own_frozen; /* the list of what is Reeve's own takes no more entries */
     uint64_t seed;
     uint32_t missing;       /* RV_DO_* without a hook here */
     struct rv_lsm_set *set; /* in place now; NULL: none yet */
