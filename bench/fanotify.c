@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What fanotify enforcement costs who opens and starts: in a mount namespace and tmpfs of its own.
+ * What fanotify enforcement costs who opens and starts, in a mount namespace and tmpfs of its own.
  *   bench_fanotify [SOURCE_ROOT [ROUNDS]]
- * Latency of an open (and of posix_spawn to the end of a program that does nothing), one JSON line
- * a case, with the ratio of medians to the bare case of the same run, rounds interleaved: bare no
- * mark settled  an ignore mark says that this file need not be asked about cached   the verdict is
- * in the provider's cache asked    a judge in another thread answers over a socket, every time With
- * SOURCE_ROOT, also a build of this project's policy library (meson, ninja, gcc) with every open
- * and start below "/" of a private mount namespace decided, against the same build without.
+ * Loads: an open; an execve that ends with ENOEXEC (what is asked at a start, and nothing else); a
+ * posix_spawn to the end of a program that does nothing. Cases, rounds interleaved, one JSON line
+ * each with the ratio of medians to the bare case:
+ *   bare     no mark
+ *   settled  an ignore mark says that this file need not be asked about
+ *   cached   the verdict is in the provider's cache
+ *   asked    a judge in another thread answers over a socket, every time
+ * With SOURCE_ROOT, also a build of this project's policy library (meson, ninja, gcc) with every
+ * open and start below "/" of a private mount namespace decided, against the same without.
  */
 #include "fanotify_load.h"
 
@@ -142,7 +145,9 @@ static int bench_build(const char *source_root, const char *name, unsigned flags
 
 int main(int argc, char **argv)
 {
-    static const struct load loads[] = { { "open", open_once, 4000 }, { "exec", start_once, 300 } };
+    static const struct load loads[] = { { "open", open_once, 4000 },
+                                         { "exec_hook", start_in_vain, 4000 },
+                                         { "exec", start_once, 300 } };
     size_t rounds = argc > 2 ? rv_min_u64(strtoul(argv[2], NULL, 10), ROUNDS_MAX) : 10;
     int failed = 0, r = make_place();
 

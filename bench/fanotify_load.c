@@ -96,6 +96,13 @@ bool open_once(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+bool start_in_vain(void)
+{
+    char name[] = "file", *argv[] = { name, NULL }, *environment[] = { NULL };
+
+    return execve(SECRET, argv, environment) < 0 && errno == ENOEXEC;
+}
+
 bool start_once(void)
 {
     char name[] = "true", *argv[] = { name, NULL }, *environment[] = { NULL };
@@ -178,7 +185,9 @@ int make_place(void)
         return -errno;
     r = rv_write_all(fd, program, len);
     rv_closep(&fd);
-    fd = open(SECRET, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    fd = open(SECRET, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+    if (r == 0 && fd >= 0)
+        r = rv_write_all(fd, "no program", 10);
     (void)usleep(50000); /* older than the grain of file times */
     return r < 0 ? r : fd < 0 ? -errno : 0;
 }

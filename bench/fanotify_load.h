@@ -30,7 +30,9 @@ struct load {
     size_t count; /* a round */
 };
 
-bool open_once(void);  /* open PLACE/tree/file for reading, close */
+bool open_once(void); /* open PLACE/tree/file for reading, close */
+/* execve of a file that is no program: the kernel asks, looks into it, and says ENOEXEC. */
+bool start_in_vain(void);
 bool start_once(void); /* posix_spawn of PLACE/tree/true, wait */
 
 /** One round in a process of its own. @param ns shared memory, `load->count` of them. */

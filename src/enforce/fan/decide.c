@@ -3,7 +3,6 @@
 #include "state.h"
 
 #include "base/clock.h"
-#include "enforce/act.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -440,12 +439,10 @@ static bool answer_cached(struct rv_fan *fan, struct event *event)
 static void learn(struct rv_fan *fan, const struct event *event)
 {
     struct fan_facts *facts = event->facts;
-    struct rv_process_key key;
 
     rv_fan_facts_status(facts);
     rv_fan_facts_user(facts);
-    if (rv_process_key_of((pid_t)facts->tgid, &key) == 0)
-        facts->start_boot_ns = key.start_boot_ns;
+    rv_fan_facts_start(&fan->source, facts);
     rv_fan_facts_workloads(&fan->source, facts);
     rv_fan_facts_path(&fan->source, event->asked->event_fd, facts);
     rv_fan_facts_program_path(facts);

@@ -2,6 +2,7 @@
 #include "facts.h"
 
 #include "base/fd.h"
+#include "enforce/act.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -114,6 +115,7 @@ static void find_thread(struct fan_source *source, struct fan_facts *facts)
         facts->thread_fd = thread->fd;
         (void)find_program(facts);
         thread->own = is_own(source, facts);
+        thread->start_boot_ns = 0;
     }
     facts->own = thread->own;
 }
@@ -203,6 +205,16 @@ void rv_fan_facts_status(struct fan_facts *facts)
     if (!facts->status_known)
         facts->uid = facts->gid = UINT32_MAX;
     facts->status_known = true;
+}
+
+void rv_fan_facts_start(struct fan_source *source, struct fan_facts *facts)
+{
+    struct fan_thread *thread = &source->threads[facts->tid % FAN_THREADS];
+    struct rv_process_key key;
+
+    if (thread->start_boot_ns == 0 && rv_process_key_of((pid_t)facts->tgid, &key) == 0)
+        thread->start_boot_ns = key.start_boot_ns;
+    facts->start_boot_ns = thread->start_boot_ns;
 }
 
 void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *facts)

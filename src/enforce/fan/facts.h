@@ -71,6 +71,7 @@ struct fan_thread {
     uint32_t tid;
     int fd;   /* of the thread that had the number then: with it gone, nothing is found there */
     bool own; /* of this process */
+    uint64_t start_boot_ns; /* of its process; 0: not asked yet */
 };
 
 /** Where facts are read; one for a provider. */
@@ -95,6 +96,8 @@ RV_MUST_CHECK int rv_fan_facts_quick(struct fan_source *source, int fd, uint32_t
 void rv_fan_facts_user(struct fan_facts *facts);
 
 void rv_fan_facts_status(struct fan_facts *facts);
+/** Needs the status. When the process began; asked once of each thread. */
+void rv_fan_facts_start(struct fan_source *source, struct fan_facts *facts);
 void rv_fan_facts_workloads(const struct fan_source *source, struct fan_facts *facts);
 /** Path of the event's file, and of the program. */
 void rv_fan_facts_path(const struct fan_source *source, int fd, struct fan_facts *facts);
