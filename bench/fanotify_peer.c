@@ -138,7 +138,7 @@ int main(void)
 {
     static const struct load loads[] = { { "open", open_once, 1000 },
                                          { "exec_hook", start_in_vain, 1000 },
-                                         { "exec", start_once, 100 } };
+                                         { "exec", start_once, 300 } };
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!getenv("REEVE_VM") || make_place() < 0) {

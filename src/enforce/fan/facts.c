@@ -43,7 +43,7 @@ int rv_fan_source_open(struct fan_source *source)
         if (statfs(cgroups[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
             source->cgroup_fd = open(cgroups[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
-    return rv_fan_identify("/proc/self/exe", &source->self);
+    return 0;
 }
 
 void rv_fan_source_close(struct fan_source *source)
@@ -88,18 +88,6 @@ static bool find_program(struct fan_facts *facts)
     return true;
 }
 
-/** Is the thread one of this process? Asked once of each: it stays what it is. */
-static bool is_own(const struct fan_source *source, const struct fan_facts *facts)
-{
-    struct statx st;
-    char name[40];
-
-    if (!fan_same(facts->program, source->self))
-        return false;
-    (void)snprintf(name, sizeof(name), "self/task/%u", facts->tid);
-    return statx(source->proc_fd, name, STATX_FLAGS, 0, &st) == 0;
-}
-
 /** The thread's folder, and its program. */
 static void find_thread(struct fan_source *source, struct fan_facts *facts)
 {
@@ -114,7 +102,8 @@ static void find_thread(struct fan_source *source, struct fan_facts *facts)
         thread->tid = facts->tid;
         facts->thread_fd = thread->fd;
         (void)find_program(facts);
-        thread->own = is_own(source, facts);
+        /* Signal 0 to a thread of this process: is there such a one? */
+        thread->own = syscall(SYS_tgkill, getpid(), (pid_t)facts->tid, 0) == 0;
         thread->start_boot_ns = 0;
     }
     facts->own = thread->own;

@@ -77,7 +77,6 @@ struct fan_thread {
 /** Where facts are read; one for a provider. */
 struct fan_source {
     int proc_fd, fds_fd, root_fd, cgroup_fd; /* cgroup_fd may be -1: no cgroup v2 */
-    struct fan_id self;                      /* the program of this process */
     struct fan_thread threads[FAN_THREADS];
 };
 
