@@ -4,6 +4,7 @@
 #include "package.h"
 #include "task.h"
 
+#include "models/alarms.h"
 #include "models/package.h"
 #include "models/series.h"
 
@@ -103,52 +104,8 @@ static int score(const struct rv_package *package, const char *input, const stru
 
 /* ---- Evaluation: by rows and by events, never point-adjusted ---- */
 
-struct tally {
-    size_t normal, false_alarms, attack, found; /* rows */
-    size_t events, events_found;                /* runs of attack rows */
-    size_t false_episodes;                      /* runs of alarms that touch no attack */
-    double delay;                               /* sum over events: time to detection / length */
-    double covered;                             /* sum over events: share of its rows alarmed */
-};
-
-/** End of the run of rows that starts at `from` and for which `test` stays as it is there. */
-static size_t run_end(const bool *test, size_t from, size_t count)
-{
-    size_t end = from;
-
-    while (end < count && test[end] == test[from])
-        end++;
-    return end;
-}
-
-static void tally_events(const bool *attack, const bool *alarm, size_t rows, struct tally *tally)
-{
-    for (size_t at = 0, end; at < rows; at = end) {
-        size_t first = at;
-
-        end = run_end(attack, at, rows);
-        if (!attack[at])
-            continue;
-        while (first < end && !alarm[first])
-            first++;
-        for (size_t i = first; i < end; i++)
-            tally->covered += (double)alarm[i] / (double)(end - at);
-        tally->events++;
-        tally->events_found += first < end;
-        tally->delay += (double)(first - at) / (double)(end - at);
-    }
-    for (size_t at = 0, end; at < rows; at = end) {
-        bool touches = false;
-
-        end = run_end(alarm, at, rows);
-        for (size_t i = at; i < end; i++)
-            touches |= attack[i];
-        tally->false_episodes += alarm[at] && !touches;
-    }
-}
-
 static int tally_series(const struct rv_series *series, const struct rv_score *scores,
-                        struct tally *tally)
+                        struct rv_alarm_tally *tally)
 {
     RV_AUTO(rv_freep) bool *attack = calloc(2 * series->rows + 1, sizeof(*attack));
     bool *alarm = attack + series->rows;
@@ -158,17 +115,12 @@ static int tally_series(const struct rv_series *series, const struct rv_score *s
     for (size_t i = 0; i < series->rows; i++) {
         attack[i] = series->label[i] == RV_LABEL_ATTACK;
         alarm[i] = scores[i].risk >= 200;
-        tally->attack += attack[i];
-        tally->found += attack[i] && alarm[i];
-        tally->normal += !attack[i];
-        tally->false_alarms += !attack[i] && alarm[i];
     }
-    tally_events(attack, alarm, series->rows, tally);
-    return 0;
+    return rv_alarms_judge(attack, alarm, series->rows, tally);
 }
 
 static int judge(const struct rv_series_model *model, const struct rv_series_set *set,
-                 struct tally *tally)
+                 struct rv_alarm_tally *tally)
 {
     int r = 0;
 
@@ -187,28 +139,29 @@ static int judge(const struct rv_series_model *model, const struct rv_series_set
     return r;
 }
 
-/** By attacks, each alike however long. S is the score of the BATADAL competition. */
-static int note_events(const struct tally *tally, json_t *report)
+/** By attacks, each alike however long. */
+static int note_events(const struct rv_alarm_tally *tally, json_t *report)
 {
-    double events = (double)tally->events, early = 1 - tally->delay / events;
-    double true_positive = (double)tally->found / (double)tally->attack;
-    double true_negative =
-        tally->normal ? 1 - (double)tally->false_alarms / (double)tally->normal : 1;
+    const struct {
+        const char *name;
+        double value;
+    } means[] = {
+        { "mean share of an attack found", tally->covered / (double)tally->events },
+        { "earliness of detection", rv_alarms_earliness(tally) },
+        { "score S", rv_alarms_score(tally) },
+        { "eTaR", rv_alarms_recall(tally) },
+        { "eTaP", rv_alarms_precision(tally) },
+        { "F1 of eTaPR", rv_alarms_f1(tally) },
+    };
     int r = figures_share(report, "F1 of events", 2 * tally->events_found,
                           tally->events + tally->events_found + tally->false_episodes);
 
-    if (r == 0)
-        r = figures_mean(report, "mean share of an attack found", tally->covered / events,
-                         tally->events);
-    if (r == 0)
-        r = figures_mean(report, "earliness of detection", early, tally->events);
-    if (r == 0)
-        r = figures_mean(report, "score S", early / 2 + (true_positive + true_negative) / 4,
-                         tally->events);
+    for (size_t i = 0; i < RV_COUNT(means) && r == 0; i++)
+        r = figures_mean(report, means[i].name, means[i].value, tally->events);
     return r;
 }
 
-static int note(const struct tally *tally, json_t *report)
+static int note(const struct rv_alarm_tally *tally, json_t *report)
 {
     int r = figures_count(report, "normal rows", tally->normal);
 
@@ -236,7 +189,7 @@ static int eval(const struct rv_package *package, const struct task_files *files
 {
     RV_AUTO(rv_series_model_free) struct rv_series_model *model = NULL;
     RV_AUTO(rv_series_set_done) struct rv_series_set set = { 0 };
-    struct tally tally = { 0 };
+    struct rv_alarm_tally tally = { 0 };
     int r = rv_series_load(&model, rv_package_section(package, "series"));
 
     (void)seed; /* nothing here is drawn */
