@@ -4,8 +4,10 @@
 #include "agent/folder.h"
 #include "agent/pipeline.h"
 #include "agent/rules.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "event/segment.h"
+#include "judgements.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,23 +18,31 @@
 #define PROGRESS_EVERY 200000U
 #define PROCESSES_MAX  32768
 
+/** What a policy would have stopped. */
+struct tally {
+    uint64_t stops[RV_STOPS_];
+    json_t *hurt, *caught; /* victims by key, those of true stops apart; NULL: none yet */
+};
+
 struct run {
     const struct rv_simulation *with;
+    struct rv_judgements judgements;
     struct rv_bundle *bundle;
     struct rv_rules *rules;
     struct rv_pipeline *pipeline;
-    uint32_t *policy_of; /* by index in the program: place in `rules->policies` */
-    json_t **hurt;       /* by policy: object of victims by key; NULL: none yet */
-    uint64_t *stops;
+    uint32_t *policy_of;   /* by index in the program: place in `rules->policies` */
+    struct tally *tallies; /* by policy */
     uint64_t events, segments, from_unix_ns, to_unix_ns;
 };
 
 static void run_done(struct run *run)
 {
-    for (uint32_t i = 0; run->hurt && i < run->rules->policy_count; i++)
-        json_decref(run->hurt[i]);
-    free(run->hurt);
-    free(run->stops);
+    for (uint32_t i = 0; run->tallies && i < run->rules->policy_count; i++) {
+        json_decref(run->tallies[i].hurt);
+        json_decref(run->tallies[i].caught);
+    }
+    free(run->tallies);
+    rv_judgements_done(&run->judgements);
     free(run->policy_of);
     rv_pipeline_free(&run->pipeline);
     rv_rules_free(&run->rules);
@@ -49,23 +59,23 @@ static json_t *bytes_json(struct rv_text text)
 }
 
 /** One victim is a program by a user in a workload, doing one kind of action. */
-static void count_victim(struct run *run, uint32_t policy, const struct rv_outcome *outcome)
+static void count_victim(json_t **victims, const struct rv_outcome *outcome)
 {
     const char *workload = outcome->process ? outcome->process->workload->name : "";
     char key[256];
     json_t *victim;
 
-    if (!run->hurt[policy])
-        run->hurt[policy] = json_object();
+    if (!*victims)
+        *victims = json_object();
     (void)snprintf(key, sizeof(key), "%.*s|%" PRIu32 "|%s|%s", RV_TEXT_ARGS(outcome->program),
                    outcome->event->uid, workload, outcome->action);
-    victim = json_object_get(run->hurt[policy], key);
-    if (!victim && json_object_size(run->hurt[policy]) < HURT_MAX) {
+    victim = json_object_get(*victims, key);
+    if (!victim && json_object_size(*victims) < HURT_MAX) {
         victim = json_pack("{so sI ss ss so sI}", "program", bytes_json(outcome->program), "uid",
                            (json_int_t)outcome->event->uid, "workload", workload, "action",
                            outcome->action, "resource", bytes_json(outcome->resource->id), "count",
                            (json_int_t)0);
-        if (json_object_set_new(run->hurt[policy], key, victim) < 0)
+        if (json_object_set_new(*victims, key, victim) < 0)
             return;
     }
     if (victim)
@@ -74,12 +84,23 @@ static void count_victim(struct run *run, uint32_t policy, const struct rv_outco
             json_integer(json_integer_value(json_object_get(victim, "count")) + 1));
 }
 
+static enum rv_stop judge(const struct run *run, const struct rv_outcome *outcome)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf resource = { 0 };
+
+    rv_uid_print(&resource, outcome->resource);
+    return rv_judgements_of(&run->judgements, rv_event_process(outcome->event), outcome->action,
+                            rv_buf_span(&resource));
+}
+
 static void take(struct run *run, const struct rv_outcome *outcome)
 {
     const uint32_t *reasons = outcome->decision.reasons;
+    enum rv_stop stop;
 
     if (!outcome->action || outcome->decision.effect != RV_EFFECT_DENY)
         return;
+    stop = judge(run, outcome);
     for (uint32_t i = 0; i < outcome->decision.reason_count; i++) {
         uint32_t policy = run->policy_of[reasons[i]];
 
@@ -87,8 +108,10 @@ static void take(struct run *run, const struct rv_outcome *outcome)
             run->rules->policies[policy].response == RV_RESPOND_ALERT ||
             (run->with->only && !rv_streq(run->with->only, run->rules->policies[policy].name)))
             continue;
-        run->stops[policy]++;
-        count_victim(run, policy, outcome);
+        run->tallies[policy].stops[stop]++;
+        count_victim(stop == RV_STOP_TRUE ? &run->tallies[policy].caught
+                                          : &run->tallies[policy].hurt,
+                     outcome);
     }
 }
 
@@ -168,9 +191,8 @@ static int map_policies(struct run *run)
     uint32_t at = 0;
 
     run->policy_of = calloc(count + 1, sizeof(*run->policy_of));
-    run->hurt = calloc(run->rules->policy_count + 1, sizeof(json_t *));
-    run->stops = calloc(run->rules->policy_count + 1, sizeof(*run->stops));
-    if (!run->policy_of || !run->hurt || !run->stops)
+    run->tallies = calloc(run->rules->policy_count + 1, sizeof(*run->tallies));
+    if (!run->policy_of || !run->tallies)
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         struct rv_text id = rv_program_policy(run->bundle->program, i)->id;
@@ -208,6 +230,8 @@ static int prepare(struct run *run)
     r = rv_rules_compile(&run->rules, &run->bundle->set, run->bundle->entities, &rules);
     if (r == 0)
         r = map_policies(run);
+    if (r == 0 && run->with->log)
+        r = rv_judgements_read(&run->judgements, run->with->log, run->with->since_unix_ns);
     return r == 0 ? rv_pipeline_new(&run->pipeline, &options) : r;
 }
 
@@ -238,28 +262,70 @@ static json_t *victims_json(json_t *victims)
     return list;
 }
 
+/** A row's members for each kind of stop; the false ones are all that nobody calls malicious. */
+static json_t *stops_json(const uint64_t stops[RV_STOPS_])
+{
+    static const char *const names[RV_STOPS_] = {
+        [RV_STOP_UNLABELLED] = "unlabelled",
+        [RV_STOP_DISPUTED] = "disputed",
+        [RV_STOP_FALSE] = "labelled_false",
+        [RV_STOP_TRUE] = "labelled_true",
+    };
+    json_t *object = json_object();
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < RV_STOPS_; i++) {
+        all += stops[i];
+        json_object_set_new(object, names[i], json_integer((json_int_t)stops[i]));
+    }
+    json_object_set_new(object, "stops", json_integer((json_int_t)all));
+    json_object_set_new(object, "false_stops",
+                        json_integer((json_int_t)(all - stops[RV_STOP_TRUE])));
+    return object;
+}
+
+static json_t *policy_json(const struct rv_rules_policy *policy, const struct tally *tally)
+{
+    json_t *row = stops_json(tally->stops);
+
+    json_object_set_new(row, "policy", json_string(policy->name));
+    json_object_set_new(row, "respond", json_string(rv_response_name(policy->response)));
+    json_object_set_new(row, "place", json_string(rv_place_name(policy->place)));
+    json_object_set_new(row, "hurt", victims_json(tally->hurt));
+    json_object_set_new(row, "caught", victims_json(tally->caught));
+    return row;
+}
+
+static json_t *labels_json(const struct run *run)
+{
+    return json_pack("{ss? sI sI sI}", "log", run->with->log, "read",
+                     (json_int_t)run->judgements.labels, "own", (json_int_t)run->judgements.own,
+                     "beyond", (json_int_t)run->judgements.beyond);
+}
+
 static json_t *report_json(const struct run *run)
 {
-    json_t *policies = json_array();
-    uint64_t stops = 0;
+    json_t *policies = json_array(), *report;
+    uint64_t sums[RV_STOPS_] = { 0 };
 
     for (uint32_t i = 0; i < run->rules->policy_count; i++) {
-        const struct rv_rules_policy *policy = &run->rules->policies[i];
+        const struct tally *tally = &run->tallies[i];
 
-        if (run->stops[i] == 0)
+        if (!tally->hurt && !tally->caught)
             continue;
-        stops += run->stops[i];
-        json_array_append_new(policies, json_pack("{ss ss ss sI so}", "policy", policy->name,
-                                                  "respond", rv_response_name(policy->response),
-                                                  "place", rv_place_name(policy->place), "stops",
-                                                  (json_int_t)run->stops[i], "hurt",
-                                                  victims_json(run->hurt[i])));
+        for (unsigned k = 0; k < RV_STOPS_; k++)
+            sums[k] += tally->stops[k];
+        json_array_append_new(policies, policy_json(&run->rules->policies[i], tally));
     }
-    return json_pack("{sI sI sI sI sI so}", "events", (json_int_t)run->events, "segments",
-                     (json_int_t)run->segments, "from",
-                     (json_int_t)(run->from_unix_ns / 1000000000), "to",
-                     (json_int_t)(run->to_unix_ns / 1000000000), "false_stops", (json_int_t)stops,
-                     "policies", policies);
+    report = stops_json(sums);
+    json_object_set_new(report, "events", json_integer((json_int_t)run->events));
+    json_object_set_new(report, "segments", json_integer((json_int_t)run->segments));
+    json_object_set_new(report, "from",
+                        json_integer((json_int_t)(run->from_unix_ns / RV_NS_PER_S)));
+    json_object_set_new(report, "to", json_integer((json_int_t)(run->to_unix_ns / RV_NS_PER_S)));
+    json_object_set_new(report, "labels", labels_json(run));
+    json_object_set_new(report, "policies", policies);
+    return report;
 }
 
 int rv_simulate(const struct rv_simulation *simulation, json_t **ret_report)
@@ -289,35 +355,71 @@ static int64_t number_of(const json_t *object, const char *key)
     return (int64_t)json_integer_value(json_object_get(object, key));
 }
 
+static void print_victims(const char *title, const json_t *victims)
+{
+    const json_t *victim;
+    size_t i;
+
+    if (json_array_size(victims) > 0)
+        printf("  %s:\n", title);
+    json_array_foreach(victims, i, victim)
+    {
+        if (i == 10) {
+            printf("  and %zu more; --json has all\n", json_array_size(victims) - i);
+            break;
+        }
+        printf("  %6" PRId64 "  %s by user %" PRId64 " in %s: %s %s\n", number_of(victim, "count"),
+               text_of(victim, "program"), number_of(victim, "uid"),
+               text_of(victim, "workload")[0] ? text_of(victim, "workload") : "no workload",
+               text_of(victim, "action"), text_of(victim, "resource"));
+    }
+}
+
+static void print_labels(const json_t *labels)
+{
+    if (!text_of(labels, "log")[0]) {
+        printf("no log was found, so nobody's labels are known: every stop counts as false\n");
+        return;
+    }
+    printf("%" PRId64 " labels of decisions since then in %s\n", number_of(labels, "read"),
+           text_of(labels, "log"));
+    if (number_of(labels, "own") > 0)
+        printf("  %" PRId64 " by the user whose action it was: left out\n",
+               number_of(labels, "own"));
+    if (number_of(labels, "beyond") > 0)
+        printf("  %" PRId64 " beyond the %u decisions that one person may call malicious: left "
+               "out\n",
+               number_of(labels, "beyond"), RV_JUDGEMENTS_TRUE_MAX);
+}
+
 void rv_simulation_print(const json_t *report)
 {
-    const json_t *policies = json_object_get(report, "policies"), *policy, *victim;
+    const json_t *policies = json_object_get(report, "policies"), *policy;
     int64_t span = number_of(report, "to") - number_of(report, "from");
-    size_t i, k;
+    size_t i;
 
     printf("%" PRId64 " events of %" PRId64 " h %" PRId64 " min in %" PRId64 " segments\n",
            number_of(report, "events"), span / 3600, span % 3600 / 60,
            number_of(report, "segments"));
+    print_labels(json_object_get(report, "labels"));
     if (json_array_size(policies) == 0)
         printf("nothing would have been stopped\n");
     json_array_foreach(policies, i, policy)
     {
-        const json_t *hurt = json_object_get(policy, "hurt");
-
-        printf("\n%s would have stopped %" PRId64 " times (%s, %s)\n", text_of(policy, "policy"),
-               number_of(policy, "stops"), text_of(policy, "respond"), text_of(policy, "place"));
-        json_array_foreach(hurt, k, victim)
-        {
-            if (k == 10) {
-                printf("  and %zu more; --json has all\n", json_array_size(hurt) - k);
-                break;
-            }
-            printf("  %6" PRId64 "  %s by user %" PRId64 " in %s: %s %s\n",
-                   number_of(victim, "count"), text_of(victim, "program"), number_of(victim, "uid"),
-                   text_of(victim, "workload")[0] ? text_of(victim, "workload") : "no workload",
-                   text_of(victim, "action"), text_of(victim, "resource"));
-        }
+        printf("\n%s would have stopped %" PRId64 " times (%s, %s): %" PRId64
+               " labelled malicious, %" PRId64 " benign, %" PRId64 " both, %" PRId64
+               " unlabelled\n",
+               text_of(policy, "policy"), number_of(policy, "stops"), text_of(policy, "respond"),
+               text_of(policy, "place"), number_of(policy, "labelled_true"),
+               number_of(policy, "labelled_false"), number_of(policy, "disputed"),
+               number_of(policy, "unlabelled"));
+        print_victims("hurt, unless somebody knows better", json_object_get(policy, "hurt"));
+        print_victims("rightly stopped", json_object_get(policy, "caught"));
     }
+    if (json_array_size(policies) > 0)
+        printf("\n%" PRId64 " of %" PRId64 " stops count as false: all that were not labelled "
+               "malicious, or labelled both\n",
+               number_of(report, "false_stops"), number_of(report, "stops"));
 }
 
 uint64_t rv_simulation_span(const char *text)
