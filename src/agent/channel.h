@@ -61,8 +61,8 @@ struct rv_channel_enforcing {
     uint64_t disarmed;                /* RV_DO_*: hooks that found themselves too slow */
     uint64_t lost;                    /* refusals whose record found no room */
     struct rv_channel_scores scores;
-    uint32_t offered; /* 1 << enum rv_mechanism: not found to be broken here */
-    uint32_t pad;
+    uint32_t offered;         /* 1 << enum rv_mechanism: not found to be broken here */
+    uint32_t opening;         /* mechanisms are being opened; the rules wait */
     uint32_t mechanisms;      /* 1 << enum rv_mechanism: those that work here and are open */
     uint32_t rules;           /* in place */
     uint32_t stopped;         /* the emergency stop is on */

@@ -218,14 +218,14 @@ json_t *rv_enforcement_status(const struct rv_enforcement *enforcement)
     for (size_t i = 0; i < RV_HOLDS_MAX; i++)
         waiting +=
             enforcement->holds.items[i].id && enforcement->holds.items[i].state == RV_HOLD_PENDING;
-    return json_pack("{ss so sI sI sI sI sI sI sI sI sb sb sI so*}", "mode",
-                     rv_enforcement_mode(enforcement), "mechanisms", by, "rules",
-                     (json_int_t)guard->rules, "denied", (json_int_t)sum.denied, "would_deny",
-                     (json_int_t)sum.would_deny, "passed", (json_int_t)sum.passed, "granted",
-                     (json_int_t)sum.granted, "acted", (json_int_t)sum.acted, "held",
-                     (json_int_t)waiting, "standing", (json_int_t)guard->standing, "stopped",
-                     (int)guard->stopped, "boot_guarded", (int)guard->boot_guarded, "lost",
-                     (json_int_t)guard->lost, "kernel", scores_json(&guard->scores));
+    return json_pack(
+        "{ss so sb sI sI sI sI sI sI sI sI sb sb sI so*}", "mode", rv_enforcement_mode(enforcement),
+        "mechanisms", by, "opening", (int)guard->opening, "rules", (json_int_t)guard->rules,
+        "denied", (json_int_t)sum.denied, "would_deny", (json_int_t)sum.would_deny, "passed",
+        (json_int_t)sum.passed, "granted", (json_int_t)sum.granted, "acted", (json_int_t)sum.acted,
+        "held", (json_int_t)waiting, "standing", (json_int_t)guard->standing, "stopped",
+        (int)guard->stopped, "boot_guarded", (int)guard->boot_guarded, "lost",
+        (json_int_t)guard->lost, "kernel", scores_json(&guard->scores));
 }
 
 int rv_enforcement_new(struct rv_enforcement **ret_enforcement,

@@ -4,6 +4,7 @@
 #include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "opening.h"
 #include "provider.h"
 #include "self_rules.h"
 #include "sensors/sensors.h"
@@ -40,6 +41,8 @@ struct rv_enforcer {
     struct rv_actor *actor;
     struct open_provider providers[RV_MECHANISMS_];
     size_t provider_count;
+    struct rv_opening *opening; /* of all of them; NULL: done, or not begun */
+    bool waiting;               /* a whole set of rules waits for it */
     int ask_fd;
 
     struct rv_channel_rules coming; /* the set that is being received */
@@ -135,35 +138,77 @@ static void protect_running(const struct open_provider *provider)
         (void)closedir(proc);
 }
 
-static void open_provider(struct rv_enforcer *enforcer, struct open_provider *provider)
+/** Programs under another root are of a kind, too. */
+static void know_root(const struct open_provider *provider, const struct root *root)
 {
-    struct rv_provider_options options = { enforcer->options.config, enforcer->options.kernel };
-    int r = provider->does->open(&provider->handle, &options);
+    char path[40];
 
-    if (r < 0) {
-        provider->handle = NULL;
-        provider->broken = true;
-        rv_notice("%s does not work here (%s); 'reeve doctor' says more",
-                  rv_mechanism_name(provider->does->mechanism), strerror(-r));
-        return;
-    }
+    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/root", root->process.tgid);
+    if (root->process.tgid && provider->does->know_root(provider->handle, path) < 0)
+        rv_debug("not all programs under the root of process %" PRIu32 " could be told by kind",
+                 root->process.tgid);
+}
+
+/** It is open now: what it missed while it was being opened, the stop first. */
+static void settle(struct rv_enforcer *enforcer, struct open_provider *provider)
+{
+    if (provider->does->observe(provider->handle, enforcer->state.stopped) < 0)
+        rv_error("%s could not be told of the emergency stop",
+                 rv_mechanism_name(provider->does->mechanism));
     for (uint32_t i = 0; i < rv_min_u64(enforcer->own_count, PROTECTED_MAX); i++)
         protect_one(provider, enforcer->own[i], true);
     protect_above(provider);
     protect_running(provider);
+    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++)
+        know_root(provider, &enforcer->roots[i]);
     if (provider->does->ask_through)
         provider->does->ask_through(provider->handle, enforcer->ask_fd);
-    if (enforcer->state.stopped)
-        (void)provider->does->observe(provider->handle, true);
 }
 
-static void open_providers(struct rv_enforcer *enforcer)
+/** With the first rules. @return whether they are still being opened: rules wait for that. */
+static bool open_providers(struct rv_enforcer *enforcer)
 {
-    for (size_t i = 0; i < enforcer->provider_count; i++) {
-        struct open_provider *provider = &enforcer->providers[i];
+    struct rv_provider_options options = { enforcer->options.config, enforcer->options.kernel };
+    const struct rv_provider *unopened[RV_MECHANISMS_];
+    size_t count = 0;
+    int r;
 
-        if (!provider->handle && !provider->broken)
-            open_provider(enforcer, provider);
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        if (!enforcer->providers[i].handle && !enforcer->providers[i].broken)
+            unopened[count++] = enforcer->providers[i].does;
+    }
+    if (count == 0 || enforcer->opening)
+        return enforcer->opening != NULL;
+    r = rv_opening_begin(&enforcer->opening, unopened, count, &options);
+    if (r < 0)
+        rv_error("no mechanism can be opened: %s; tried again in a second", strerror(-r));
+    return true;
+}
+
+static struct open_provider *find_provider(struct rv_enforcer *enforcer,
+                                           const struct rv_provider *does)
+{
+    size_t i = 0;
+
+    while (enforcer->providers[i].does != does)
+        i++;
+    return &enforcer->providers[i];
+}
+
+/** Take over what was opened. */
+static void end_opening(struct rv_enforcer *enforcer)
+{
+    struct rv_opened opened[RV_MECHANISMS_] = { 0 };
+
+    rv_opening_end(&enforcer->opening, opened);
+    for (size_t i = 0; i < RV_COUNT(opened) && opened[i].does; i++) {
+        struct open_provider *provider = find_provider(enforcer, opened[i].does);
+
+        provider->handle = opened[i].handle;
+        provider->broken = !opened[i].handle;
+        if (provider->broken)
+            rv_notice("%s does not work here (%s); 'reeve doctor' says more",
+                      rv_mechanism_name(provider->does->mechanism), strerror(-opened[i].error));
     }
 }
 
@@ -218,6 +263,7 @@ static void tell_state(struct rv_enforcer *enforcer)
             provider->does->scores(provider->handle, &state->scores);
     }
     (void)look_at_providers(enforcer);
+    state->opening = enforcer->opening != NULL;
     state->standing = rv_actor_standing(enforcer->actor);
     enforcer->state_untold =
         tell(enforcer, RV_CHANNEL_ENFORCING, rv_span(state, sizeof(*state))) < 0;
@@ -329,6 +375,11 @@ static void put_in_place(struct rv_enforcer *enforcer)
     uint32_t count = state->boot_guarded ? 0 : enforcer->coming.count;
     uint32_t with_self;
 
+    enforcer->waiting = count > 0 && open_providers(enforcer);
+    if (enforcer->waiting) {
+        tell_state(enforcer);
+        return;
+    }
     forget_dead_roots(enforcer);
     memcpy(enforcer->rooted, enforcer->rules, count * sizeof(*enforcer->rules));
     for (uint32_t i = 0; i < count; i++) {
@@ -337,8 +388,6 @@ static void put_in_place(struct rv_enforcer *enforcer)
     }
     with_self = add_self(enforcer, count);
     state->error = 0;
-    if (count > 0)
-        open_providers(enforcer);
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         struct open_provider *provider = &enforcer->providers[i];
         size_t at = 0;
@@ -365,12 +414,29 @@ static void put_in_place(struct rv_enforcer *enforcer)
     tell_state(enforcer);
 }
 
+/** Mechanisms are open: the rules that waited, with the stop and the judge as they are now. */
+static void take_opened(struct rv_enforcer *enforcer)
+{
+    if (!enforcer->opening || !rv_opening_is_done(enforcer->opening))
+        return;
+    end_opening(enforcer);
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        if (enforcer->providers[i].handle)
+            settle(enforcer, &enforcer->providers[i]);
+    }
+    if (enforcer->waiting)
+        put_in_place(enforcer);
+    else
+        tell_state(enforcer);
+}
+
 int rv_enforcer_rules(struct rv_enforcer *enforcer, const struct rv_channel_rules *rules)
 {
     if (rules->count > RV_RULES_MAX)
         return -EBADMSG;
     enforcer->coming = *rules;
     enforcer->received = 0;
+    enforcer->waiting = false;
     if (rules->count == 0)
         put_in_place(enforcer);
     return 0;
@@ -397,6 +463,8 @@ static void refresh(struct rv_enforcer *enforcer)
         stale |=
             provider->handle && provider->does->stale && provider->does->stale(provider->handle);
     }
+    /* A set that waits for nothing: mechanisms could not even begin to be opened. */
+    stale |= enforcer->waiting && !enforcer->opening;
     if (stale && enforcer->received == enforcer->coming.count)
         put_in_place(enforcer);
 }
@@ -574,7 +642,8 @@ bool rv_enforcer_armed(const struct rv_enforcer *enforcer)
 
 void rv_enforcer_fds(const struct rv_enforcer *enforcer, int fds[RV_ENFORCER_FDS])
 {
-    for (size_t i = 0; i < RV_ENFORCER_FDS; i++) {
+    fds[RV_MECHANISMS_] = rv_opening_fd(enforcer->opening);
+    for (size_t i = 0; i < RV_MECHANISMS_; i++) {
         const struct open_provider *provider = &enforcer->providers[i];
 
         fds[i] = i < enforcer->provider_count && provider->handle && provider->does->poll_fd
@@ -585,6 +654,7 @@ void rv_enforcer_fds(const struct rv_enforcer *enforcer, int fds[RV_ENFORCER_FDS
 
 void rv_enforcer_drain(struct rv_enforcer *enforcer)
 {
+    take_opened(enforcer);
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         const struct open_provider *provider = &enforcer->providers[i];
 
@@ -612,10 +682,8 @@ void rv_enforcer_root(struct rv_enforcer *enforcer, pid_t pid)
             return;
     }
     for (size_t i = 0; i < enforcer->provider_count; i++) {
-        const struct open_provider *provider = &enforcer->providers[i];
-
-        if (provider->handle && provider->does->know_root(provider->handle, path) < 0)
-            rv_debug("not all programs under the root of process %d could be told by kind", pid);
+        if (enforcer->providers[i].handle)
+            know_root(&enforcer->providers[i], &root);
     }
     root.dev = there.st_dev;
     root.inode = there.st_ino;
@@ -651,6 +719,7 @@ void rv_enforcer_new_judge(struct rv_enforcer *enforcer, int ask_fd)
     enforcer->ask_fd = ask_fd;
     enforcer->coming = (struct rv_channel_rules){ 0 };
     enforcer->received = 0;
+    enforcer->waiting = false;
 }
 
 /* ---- Life ---- */
@@ -725,6 +794,8 @@ void rv_enforcer_free(struct rv_enforcer **enforcer, enum rv_enforcer_end end)
         return;
     if ((*enforcer)->actor && end == RV_ENFORCER_UNDO && rv_act_undo_all((*enforcer)->actor) < 0)
         rv_error("not all that stood could be undone");
+    if ((*enforcer)->opening)
+        end_opening(*enforcer);
     for (size_t i = 0; i < (*enforcer)->provider_count; i++) {
         if ((*enforcer)->providers[i].handle)
             (*enforcer)->providers[i].does->close((*enforcer)->providers[i].handle);

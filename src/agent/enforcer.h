@@ -3,7 +3,8 @@
  * @file agent/enforcer.h  The guard's part of enforcement: providers, actions, leases, the stop.
  *
  * Nothing is opened before the first set of rules that is not empty: in observe mode no hook of
- * ours is asked by anybody. Rules hold while the judge says every second that all is well; then
+ * ours is asked by anybody. Then mechanisms are opened beside the loop (opening.h), and the rules
+ * wait for that; a stop that comes meanwhile is there first. Rules hold while the judge says every second that all is well; then
  * each lapses as it says itself. What the judge asks is checked and looked up; processes of the
  * protected set are out of its reach. Not thread-safe.
  */
@@ -66,7 +67,7 @@ bool rv_enforcer_stopped(const struct rv_enforcer *enforcer);
 bool rv_enforcer_armed(const struct rv_enforcer *enforcer);
 
 /** Descriptors to poll; those that are not needed are -1. */
-#define RV_ENFORCER_FDS RV_MECHANISMS_
+#define RV_ENFORCER_FDS (RV_MECHANISMS_ + 1)
 void rv_enforcer_fds(const struct rv_enforcer *enforcer, int fds[RV_ENFORCER_FDS]);
-/** Hand on what providers recorded. */
+/** Hand on what providers recorded, and take over mechanisms that are open now. */
 void rv_enforcer_drain(struct rv_enforcer *enforcer);

@@ -15,11 +15,14 @@ struct rv_provider_options {
 
 typedef int rv_provider_put_fn(void *context, const struct rv_refusal_record *record);
 
-/** One mechanism. Every function is of the thread that opened it. NULL: it has no such thing. */
+/**
+ * One mechanism. open() may run in a thread of its own, beside others' functions; then the handle is
+ * handed over, and all else is of one thread. NULL: it has no such thing.
+ */
 struct rv_provider {
     enum rv_mechanism mechanism;
     bool keeps_self; /* it can tell lineages, so rules that keep Reeve itself are for it too */
-    /** @return 0; -errno: it does not work here. */
+    /** It refuses nothing until observe(handle, false). @return 0; -errno: it does not work here. */
     int (*open)(void **ret_handle, const struct rv_provider_options *options);
     void (*close)(void *handle);
     /** Replace the whole set. On failure the old one stands. `ret_carried`: bits of rules. */

@@ -80,6 +80,8 @@ static int open_lsm(void **ret_handle, const struct rv_provider_options *options
     if (r == 0)
         r = rv_programs_scan("", know, hooks);
     if (r == 0 && options->config->self_protect) /* all that is ours is there */
+        r = rv_lsm_observe(hooks->lsm, true);
+    if (r == 0 && options->config->self_protect)
         r = rv_lsm_self_protect(hooks->lsm, true);
     if (r < 0) {
         if (hooks)

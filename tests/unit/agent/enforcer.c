@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guard's part of enforcement over mechanisms that only say what they were asked. One of them
+ * takes as long to open as the test wants, as the verifier does over BPF LSM.
+ */
+#include "test.h"
+
+#include "enforcer.h"
+#include "provider.h"
+#include "scratch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#define PATIENCE_MS 30000
+#define DIGEST      0x1234
+
+/** A mechanism's own view. */
+static struct {
+    int gate[2];  /* the slow one opens once a byte is in it */
+    bool stalled; /* nobody let it go: the caller was made to wait */
+    bool opened, closed;
+    bool observes;                      /* the last word */
+    unsigned swaps, renewals, refusing; /* refusing: moments in which it would have refused */
+    size_t rules;
+    char order[16]; /* first letters of what was asked */
+} fake;
+
+static struct {
+    struct scratch scratch;
+    struct rv_agent_config config;
+    struct rv_kernel_models kernel;
+    struct rv_enforcer *enforcer;
+    struct rv_channel_enforcing state; /* what the judge was told last */
+    struct rv_channel_acted acted;
+    unsigned told;
+} guard;
+
+static void note(char what)
+{
+    size_t len = strlen(fake.order);
+
+    if (len + 1 < sizeof(fake.order))
+        fake.order[len] = what;
+    fake.refusing += fake.rules > 0 && !fake.observes;
+}
+
+static int open_slowly(void **ret_handle, const struct rv_provider_options *options)
+{
+    struct pollfd gate = { fake.gate[0], POLLIN, 0 };
+    char byte;
+
+    fake.stalled = poll(&gate, 1, PATIENCE_MS) != 1 || read(gate.fd, &byte, 1) != 1;
+    fake.opened = true;
+    *ret_handle = &fake;
+    return 0;
+}
+
+static int open_never(void **ret_handle, const struct rv_provider_options *options)
+{
+    return -EPERM;
+}
+
+static void close_fake(void *handle)
+{
+    fake.closed = true;
+}
+
+static int swap(void *handle, const struct rv_rule *rules, size_t count,
+                const struct rv_rule_settings *settings, uint64_t *ret_carried, size_t *reterr_rule)
+{
+    fake.rules = count;
+    fake.swaps++;
+    *ret_carried = 1;
+    note('s');
+    return 0;
+}
+
+static int renew(void *handle, uint64_t ms)
+{
+    assert_int_equal(ms, RV_LEASE_MS);
+    fake.renewals++;
+    return 0;
+}
+
+static int observe(void *handle, bool on)
+{
+    fake.observes = on;
+    note(on ? 'o' : 'f');
+    return 0;
+}
+
+static int drain(void *handle, rv_provider_put_fn *put, void *context)
+{
+    return 0;
+}
+
+static int know_root(void *handle, const char *root)
+{
+    return 0;
+}
+
+static const struct rv_provider slow = {
+    .mechanism = RV_BY_LSM,
+    .open = open_slowly,
+    .close = close_fake,
+    .swap = swap,
+    .renew = renew,
+    .observe = observe,
+    .drain = drain,
+    .know_root = know_root,
+};
+static const struct rv_provider broken = { .mechanism = RV_BY_CGROUP, .open = open_never };
+
+const struct rv_provider *const rv_providers[] = { &slow, &broken, NULL };
+
+static int tell(void *context, enum rv_channel_type type, struct rv_span payload)
+{
+    if (type == RV_CHANNEL_ENFORCING)
+        memcpy(&guard.state, payload.data, sizeof(guard.state));
+    if (type == RV_CHANNEL_ACTED)
+        memcpy(&guard.acted, payload.data, sizeof(guard.acted));
+    guard.told++;
+    return 0;
+}
+
+static void make_guard(bool boot_guarded)
+{
+    struct rv_enforcer_options options = {
+        .config = &guard.config,
+        .kernel = &guard.kernel,
+        .clock = rv_clock_system(),
+        .boot_guarded = boot_guarded,
+        .tell = tell,
+    };
+
+    rv_assert_ok(rv_enforcer_new(&guard.enforcer, &options));
+}
+
+static int set_up(void **state)
+{
+    memset(&fake, 0, sizeof(fake));
+    memset(&guard, 0, sizeof(guard));
+    assert_int_equal(pipe2(fake.gate, O_CLOEXEC), 0);
+    scratch_make(&guard.scratch);
+    rv_assert_ok(rv_config_init(rv_agent_config_keys, &guard.config));
+    free(guard.config.runtime_dir);
+    guard.config.runtime_dir = strdup(guard.scratch.path);
+    guard.config.self_protect = false;
+    make_guard(false);
+    return 0;
+}
+
+static void let_go(void)
+{
+    assert_int_equal(write(fake.gate[1], "", 1), 1);
+}
+
+static int tear_down(void **state)
+{
+    let_go();
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_UNDO);
+    rv_config_done(rv_agent_config_keys, &guard.config);
+    scratch_done(&guard.scratch);
+    close(fake.gate[0]);
+    close(fake.gate[1]);
+    return fake.opened && !fake.closed;
+}
+
+static void send_rules(void)
+{
+    struct rv_channel_rules rules = { .settings = { .digest = DIGEST }, .count = 1 };
+    struct rv_rule rule = { .actions = RV_DO_CONNECT, .mode = RV_RULE_ENFORCE };
+
+    rv_assert_ok(rv_enforcer_rules(guard.enforcer, &rules));
+    rv_assert_ok(rv_enforcer_rule(guard.enforcer, &rule));
+}
+
+/** As the guard's loop does, until mechanisms are open. */
+static void wait_until_open(void)
+{
+    int fds[RV_ENFORCER_FDS];
+    struct pollfd done = { -1, POLLIN, 0 };
+
+    rv_enforcer_fds(guard.enforcer, fds);
+    done.fd = fds[RV_MECHANISMS_];
+    assert_true(done.fd >= 0);
+    assert_int_equal(poll(&done, 1, PATIENCE_MS), 1);
+    rv_enforcer_drain(guard.enforcer);
+    rv_enforcer_fds(guard.enforcer, fds);
+    assert_int_equal(fds[RV_MECHANISMS_], -1);
+    assert_false(fake.stalled);
+}
+
+static void rules_wait_for_mechanisms_and_the_loop_does_not(void **state)
+{
+    send_rules(); /* comes back while the mechanism is being opened */
+    assert_int_equal(guard.state.opening, 1);
+    assert_int_equal(guard.state.rules, 0);
+    rv_assert_ok(rv_enforcer_health(guard.enforcer));
+    assert_int_equal(fake.swaps, 0);
+    let_go();
+    wait_until_open();
+    assert_int_equal(fake.swaps, 1);
+    assert_int_equal(guard.state.opening, 0);
+    assert_int_equal(guard.state.rules, 1);
+    assert_int_equal(guard.state.digest, DIGEST);
+    assert_string_equal(fake.order, "fs");
+    assert_true(rv_enforcer_armed(guard.enforcer));
+}
+
+static void a_stop_that_comes_meanwhile_wins(void **state)
+{
+    send_rules();
+    rv_enforcer_stop(guard.enforcer, true);
+    assert_int_equal(guard.state.stopped, 1);
+    let_go();
+    wait_until_open();
+    assert_string_equal(fake.order, "os"); /* observing before it has rules */
+    assert_int_equal(fake.refusing, 0);
+    assert_false(rv_enforcer_armed(guard.enforcer));
+    rv_enforcer_stop(guard.enforcer, false);
+    assert_int_equal(fake.refusing, 1);
+}
+
+static void a_stop_that_is_over_again_leaves_nothing_behind(void **state)
+{
+    send_rules();
+    rv_enforcer_stop(guard.enforcer, true);
+    rv_enforcer_stop(guard.enforcer, false);
+    let_go();
+    wait_until_open();
+    assert_string_equal(fake.order, "fs");
+}
+
+static void rules_of_a_judge_that_died_meanwhile_are_dropped(void **state)
+{
+    send_rules();
+    rv_enforcer_new_judge(guard.enforcer, -1);
+    let_go();
+    wait_until_open();
+    assert_int_equal(fake.swaps, 0);
+    send_rules(); /* the next one's: the mechanism is open */
+    assert_int_equal(fake.swaps, 1);
+}
+
+static void the_set_in_place_is_the_last_one(void **state)
+{
+    struct rv_channel_rules none = { .settings = { .digest = DIGEST + 1 } };
+
+    send_rules();
+    rv_assert_ok(rv_enforcer_rules(guard.enforcer, &none));
+    let_go();
+    wait_until_open();
+    assert_int_equal(fake.rules, 0);
+    assert_int_equal(guard.state.digest, DIGEST + 1);
+}
+
+static void the_end_waits_for_what_is_being_opened(void **state)
+{
+    send_rules();
+    let_go();
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_UNDO);
+    assert_true(fake.opened);
+    assert_true(fake.closed);
+}
+
+static void what_does_not_work_is_offered_no_more(void **state)
+{
+    send_rules();
+    assert_true(guard.state.offered & 1U << RV_BY_CGROUP);
+    let_go();
+    wait_until_open();
+    assert_false(guard.state.offered & 1U << RV_BY_CGROUP);
+    assert_true(guard.state.offered & 1U << RV_BY_LSM);
+    assert_int_equal(guard.state.mechanisms, 1U << RV_BY_LSM | 1U << RV_BY_AFTER);
+}
+
+static void leases_are_renewed_by_a_word_of_the_judge_alone(void **state)
+{
+    send_rules();
+    let_go();
+    wait_until_open();
+    rv_enforcer_drain(guard.enforcer);
+    send_rules();
+    assert_int_equal(fake.renewals, 0);
+    rv_assert_ok(rv_enforcer_health(guard.enforcer));
+    assert_int_equal(fake.renewals, 1);
+}
+
+static void after_two_bad_boots_nothing_is_even_opened(void **state)
+{
+    int fds[RV_ENFORCER_FDS];
+
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_LEAVE);
+    make_guard(true);
+    send_rules();
+    rv_enforcer_fds(guard.enforcer, fds);
+    assert_int_equal(fds[RV_MECHANISMS_], -1);
+    assert_int_equal(guard.state.rules, 0);
+    assert_int_equal(guard.state.boot_guarded, 1);
+}
+
+/** Ask for the freezing of a process that is not there. @return what came of it. */
+static int asked_to_act(void)
+{
+    const struct rv_channel_act act = { .request = 1,
+                                        .process = { .tgid = 1 << 22, .start_boot_ns = 1 },
+                                        .action = RV_ACT_FREEZE };
+
+    memset(&guard.acted, 0, sizeof(guard.acted));
+    rv_assert_ok(rv_enforcer_act(guard.enforcer, &act));
+    assert_int_equal(guard.acted.request, 1);
+    return guard.acted.error;
+}
+
+static void a_stop_and_a_bad_boot_end_actions_too(void **state)
+{
+    assert_int_not_equal(asked_to_act(), -ECANCELED);
+    rv_enforcer_stop(guard.enforcer, true);
+    assert_int_equal(asked_to_act(), -ECANCELED);
+    rv_enforcer_stop(guard.enforcer, false);
+    assert_int_not_equal(asked_to_act(), -ECANCELED);
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_LEAVE);
+    make_guard(true);
+    assert_int_equal(asked_to_act(), -ECANCELED);
+}
+
+int main(void)
+{
+#define WITH_GUARD(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_GUARD(rules_wait_for_mechanisms_and_the_loop_does_not),
+        WITH_GUARD(a_stop_that_comes_meanwhile_wins),
+        WITH_GUARD(a_stop_that_is_over_again_leaves_nothing_behind),
+        WITH_GUARD(rules_of_a_judge_that_died_meanwhile_are_dropped),
+        WITH_GUARD(the_set_in_place_is_the_last_one),
+        WITH_GUARD(the_end_waits_for_what_is_being_opened),
+        WITH_GUARD(what_does_not_work_is_offered_no_more),
+        WITH_GUARD(leases_are_renewed_by_a_word_of_the_judge_alone),
+        WITH_GUARD(after_two_bad_boots_nothing_is_even_opened),
+        WITH_GUARD(a_stop_and_a_bad_boot_end_actions_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
