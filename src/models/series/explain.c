@@ -4,10 +4,13 @@
 
 #include <math.h>
 
+#define RECORDING (3 * RV_SERIES_WINDOW * RV_SERIES_EXCESS) /* as much as three others at most */
+
 /** One sensor over the window: the row where it was most off speaks for its direction. */
 struct part {
     double regression, forest; /* sums over the window */
     double worst, expected, seen;
+    uint32_t lag;
 };
 
 static size_t insert_reason(struct rv_series_reason *reasons, size_t used, size_t room,
@@ -64,8 +67,21 @@ static void add_constant(const struct rv_series_model *model, const struct rv_se
     }
 }
 
-static void fill_parts(const struct rv_series_model *model, const struct rv_series *series,
-                       const double *rows, size_t row, double *work, struct part *parts)
+static int add_repeat(const struct rv_series_model *model, const struct rv_readings *readings,
+                      size_t row, size_t sensor, struct part *part)
+{
+    RV_AUTO(rv_freep) uint32_t *lag = malloc((readings->count + 1) * sizeof(*lag));
+    int r = lag ? rv_repeats_find(readings, model->sensors[sensor].repeats, lag) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    part->lag = lag[row];
+    part->forest += lag[row] > 0 ? RECORDING : 0;
+    return 0;
+}
+
+static int fill_parts(const struct rv_series_model *model, const struct rv_series *series,
+                      const double *rows, size_t row, double *work, struct part *parts)
 {
     size_t first = row + 1 < RV_SERIES_WINDOW ? 0 : row + 1 - RV_SERIES_WINDOW;
 
@@ -74,7 +90,14 @@ static void fill_parts(const struct rv_series_model *model, const struct rv_seri
             add_row(model, rows, i, work, parts);
         for (size_t c = 0; c < model->constant_count; c++)
             add_constant(model, series, row, c, &parts[model->count + c]);
-        return;
+        for (size_t j = 0; j < model->count; j++) {
+            const struct rv_readings readings = { rows + j, model->count, series->rows };
+            int r = add_repeat(model, &readings, row, j, &parts[j]);
+
+            if (r < 0)
+                return r;
+        }
+        return 0;
     }
     for (size_t j = 0; j < model->count; j++) {
         const struct rv_sensor *sensor = &model->sensors[j];
@@ -84,6 +107,7 @@ static void fill_parts(const struct rv_series_model *model, const struct rv_seri
         parts[j].expected = sensor->mean;
         parts[j].seen = sensor->mean + value * sensor->deviation;
     }
+    return 0;
 }
 
 size_t rv_series_explain(const struct rv_series_model *model, const struct rv_series *series,
@@ -96,9 +120,9 @@ size_t rv_series_explain(const struct rv_series_model *model, const struct rv_se
     double regression = 1e-9, forest = 1e-9, sum = 0;
 
     if (!work || !parts || row >= series->rows ||
-        rv_series_standardise(model, series, &rows, NULL) < 0)
+        rv_series_standardise(model, series, &rows, NULL) < 0 ||
+        fill_parts(model, series, rows, row, work, parts) < 0)
         return 0;
-    fill_parts(model, series, rows, row, work, parts);
     for (size_t j = 0; j < all; j++) {
         regression += parts[j].regression;
         forest += parts[j].forest;
@@ -111,6 +135,7 @@ size_t rv_series_explain(const struct rv_series_model *model, const struct rv_se
             .share = parts[j].regression / regression + parts[j].forest / forest,
             .expected = parts[j].expected,
             .seen = parts[j].seen,
+            .lag = parts[j].lag,
         };
 
         sum += reason.share;

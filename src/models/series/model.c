@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#define FORMAT        2U
+#define FORMAT        3U
 #define CONSTANTS_MAX 4096U
 #define MOVES         1e-3 /* of a constant, or of 1: what is less is noise of its encoding */
 
@@ -146,6 +146,7 @@ static void save_sensor(const struct rv_series_model *model, const struct rv_sen
         return;
     rv_buf_add_double(into, sensor->usual_regression);
     rv_buf_add_double(into, sensor->rare_forest);
+    rv_buf_add_le32(into, sensor->repeats);
     rv_buf_clear(&part);
     rv_forest_encode(sensor->forest, &part);
     rv_part_add(into, &part);
@@ -182,8 +183,6 @@ int rv_series_save(const struct rv_series_model *model, struct rv_buf *into)
     rv_calibration_save(model->calibration, &part);
     rv_part_add(into, &part);
     if (model->kind == RV_SERIES_RELATIONS) {
-        rv_buf_add_double(into, model->middle_regression);
-        rv_buf_add_double(into, model->middle_forest);
         rv_buf_add_double(into, model->quiet);
         save_constants(model, into);
         save_doubles(model->term_mean, model->terms, into);
@@ -196,6 +195,12 @@ int rv_series_save(const struct rv_series_model *model, struct rv_buf *into)
 static bool positive(double value)
 {
     return isfinite(value) && value > 0;
+}
+
+static bool is_repeats(uint32_t changes)
+{
+    return changes == RV_REPEATS_NEVER ||
+           (changes >= RV_REPEATS_LEAST && changes <= RV_REPEATS_MOST);
 }
 
 static int load_name(char **ret_name, struct rv_reader *reader)
@@ -225,10 +230,12 @@ static int load_sensor(const struct rv_series_model *model, struct rv_sensor *se
         return 0;
     sensor->usual_regression = rv_read_double(reader);
     sensor->rare_forest = rv_read_double(reader);
+    sensor->repeats = rv_read_le32(reader);
     r = rv_forest_decode(rv_part_read(reader), &sensor->forest, NULL);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     return positive(sensor->usual_regression) && positive(sensor->rare_forest) &&
+                   is_repeats(sensor->repeats) &&
                    rv_forest_spec_of(sensor->forest).width == 2 * model->count
                ? 0
                : -EBADMSG;
@@ -275,11 +282,8 @@ static int load_relations(struct rv_series_model *model, struct rv_reader *reade
     int r;
 
     model->terms = rv_series_terms(model->count);
-    model->middle_regression = rv_read_double(reader);
-    model->middle_forest = rv_read_double(reader);
     model->quiet = rv_read_double(reader);
-    if (reader->failed || !(model->middle_regression >= 0) || !(model->middle_forest >= 0) ||
-        !isfinite(model->middle_regression + model->middle_forest + model->quiet))
+    if (reader->failed || !isfinite(model->quiet))
         return -EBADMSG;
     r = load_constants(model, reader);
     if (r == 0)

@@ -5,13 +5,14 @@
  *   relations  (RV_SERIES_ROWS_LONG rows or more) what each sensor should read given all others and
  *              the row before: by a regression, which says how everything hangs together, and by a
  *              boosted forest, which says what was never seen; both residuals, in units of what is
- *              usual, over a window
+ *              usual, over a window. Beside that, whether a sensor repeats its own past
  *   levels     (less) how far the sensors are from their level, in units that grow for sensors that
  *              wander
  */
 #pragma once
 
 #include "models/forest.h"
+#include "models/repeats.h"
 #include "models/series.h"
 #include "task/tail.h"
 
@@ -30,6 +31,7 @@ struct rv_sensor {
     double scale;           /* levels: what counts as one unit of distance */
     /* relations: residuals that 700 and 998 of 1,000 normal rows stay below */
     double usual_regression, rare_forest;
+    uint32_t repeats;         /* relations: of models/repeats.h */
     struct rv_forest *forest; /* relations */
 };
 
@@ -48,16 +50,15 @@ struct rv_series_model {
     /* relations: per sensor a row of `terms` coefficients over the standardised terms */
     size_t terms;
     double *term_mean, *term_deviation;
-    double *coefficients;                    /* count * terms; 0 for terms of the sensor itself */
-    double middle_regression, middle_forest; /* medians of the two scores in normal rows */
-    double quiet; /* an alarm is over when the score stayed below this for some rows */
+    double *coefficients; /* count * terms; 0 for terms of the sensor itself */
+    double quiet; /* the score of a row by itself that 700 of 1,000 normal rows stay below */
     struct rv_calibration *calibration;
 };
 
 /** Standardised readings, and what moved that never did; borrowed parts of a series. */
 struct rv_series_rows {
     const double *rows;    /* count * sensors */
-    const uint32_t *moved; /* constants that moved, a row; NULL: none */
+    const uint32_t *moved; /* constants that moved, a row */
     size_t count;
 };
 
@@ -92,16 +93,14 @@ void rv_series_residuals(const struct rv_series_model *model, const double *rows
 void rv_series_parts(const struct rv_sensor *sensor, double regression, double forest,
                      double *ret_regression, double *ret_forest);
 
-/** Both scores of rows that follow each other, from their residuals, over the window. */
-RV_MUST_CHECK int rv_series_smooth_relations(const struct rv_series_model *model,
-                                             const double *regression, const double *forest,
-                                             const uint32_t *moved, size_t count,
-                                             double *ret_regression, double *ret_forest);
-/** The two scores as one, relative to their medians. May work in place. */
-void rv_series_join_relations(const struct rv_series_model *model, const double *by_regression,
-                              const double *by_forest, size_t count, double *ret_raw);
-/** An alarm lasts at its highest until the score has been quiet for some rows. In place. */
-void rv_series_hold_relations(const struct rv_series_model *model, double *raw, size_t count);
+/** Both scores of a row by itself: sums over sensors of what goes beyond the usual. */
+void rv_series_row_score(const struct rv_series_model *model, const double *regression,
+                         const double *forest, double *ret_regression, double *ret_forest);
+/** Two scores, of a row or of a window, as one. */
+double rv_series_join(double by_regression, double by_forest);
+/** From the scores of rows that follow each other to a score over the window. */
+void rv_series_follow(const struct rv_series_model *model, const double *by_regression,
+                      const double *by_forest, size_t count, double *ret_raw);
 
 RV_MUST_CHECK int rv_series_relations_raw(const struct rv_series_model *model,
                                           const struct rv_series_rows *rows, double *ret_raw);

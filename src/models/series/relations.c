@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Residuals against the other sensors, as one score a row. The worst row of the window does not
- * count, so that one glitch weighs little. An alarm that began lasts through lulls, and ends soon
- * after the sensors agree again, so that it does not ring on in what follows.
+ * count, so that one glitch weighs little. A score that rose stays up through lulls, until rows in
+ * a row are quiet by themselves; the window then begins anew, so that an alarm does not ring on in
+ * what follows. A sensor that repeats its own past is an alarm whatever the others read.
  */
 #include "model_private.h"
 
@@ -10,7 +11,9 @@
 
 #define CLIP       4.0  /* deviations: beyond that a regression says nothing */
 #define FLOOR      0.05 /* of a score, before its logarithm */
-#define QUIET_ROWS 2U   /* in a row, and an alarm is over */
+#define QUIET_ROWS 2U   /* in a row, and the window begins anew */
+#define REPEATED                                                                                   \
+    20.0 /* what a sensor that repeats itself adds: more than residuals can take away */
 
 static size_t products(size_t sensors)
 {
@@ -106,9 +109,8 @@ void rv_series_parts(const struct rv_sensor *sensor, double regression, double f
     *ret_forest = excess < 0 ? 0 : excess > RV_SERIES_EXCESS ? RV_SERIES_EXCESS : excess;
 }
 
-/** Both scores of one row's residuals: sums over sensors of what goes beyond the usual. */
-static void row_scores(const struct rv_series_model *model, const double *regression,
-                       const double *forest, double *ret_regression, double *ret_forest)
+void rv_series_row_score(const struct rv_series_model *model, const double *regression,
+                         const double *forest, double *ret_regression, double *ret_forest)
 {
     *ret_regression = *ret_forest = 0;
     for (size_t j = 0; j < model->count; j++) {
@@ -120,86 +122,81 @@ static void row_scores(const struct rv_series_model *model, const double *regres
     }
 }
 
-/** Mean of the last rows but for the highest of them, in place; before the first all is 0. */
-static int smooth(double *values, size_t count)
+double rv_series_join(double by_regression, double by_forest)
 {
-    RV_AUTO(rv_freep) double *plain = malloc((count + 1) * sizeof(*plain));
+    return log(by_regression + FLOOR) + log(by_forest + FLOOR);
+}
 
-    if (!plain)
-        return -ENOMEM;
-    memcpy(plain, values, count * sizeof(*plain));
-    for (size_t i = 0; i < count; i++) {
-        double sum = 0, highest = 0;
+/** Mean of rows [first, last] but for the highest; rows that are missing from the window are 0. */
+static double window_mean(const double *values, size_t first, size_t last)
+{
+    double sum = 0, highest = 0;
 
-        for (size_t back = 0; back < RV_SERIES_WINDOW && back <= i; back++) {
-            sum += plain[i - back];
-            highest = plain[i - back] > highest ? plain[i - back] : highest;
-        }
-        values[i] = (sum - highest) / (RV_SERIES_WINDOW - 1);
+    for (size_t i = first; i <= last; i++) {
+        sum += values[i];
+        highest = values[i] > highest ? values[i] : highest;
     }
-    return 0;
+    return sum > highest ? (sum - highest) / (RV_SERIES_WINDOW - 1) : 0;
 }
 
-int rv_series_smooth_relations(const struct rv_series_model *model, const double *regression,
-                               const double *forest, const uint32_t *moved, size_t count,
-                               double *ret_regression, double *ret_forest)
-{
-    int r;
-
-    for (size_t i = 0; i < count; i++) {
-        row_scores(model, regression + i * model->count, forest + i * model->count,
-                   &ret_regression[i], &ret_forest[i]);
-        ret_forest[i] += moved ? RV_SERIES_EXCESS * moved[i] : 0;
-    }
-    r = smooth(ret_regression, count);
-    return r < 0 ? r : smooth(ret_forest, count);
-}
-
-static double log_ratio(double score, double middle)
-{
-    return log((score > 0 ? score + FLOOR : FLOOR) / (middle + FLOOR));
-}
-
-void rv_series_join_relations(const struct rv_series_model *model, const double *by_regression,
-                              const double *by_forest, size_t count, double *ret_raw)
-{
-    for (size_t i = 0; i < count; i++)
-        ret_raw[i] = log_ratio(by_regression[i], model->middle_regression) +
-                     log_ratio(by_forest[i], model->middle_forest);
-}
-
-void rv_series_hold_relations(const struct rv_series_model *model, double *raw, size_t count)
+void rv_series_follow(const struct rv_series_model *model, const double *by_regression,
+                      const double *by_forest, size_t count, double *ret_raw)
 {
     double held = -INFINITY;
-    unsigned quiet = 0;
+    size_t first = 0, quiet = 0;
 
     for (size_t i = 0; i < count; i++) {
-        quiet = raw[i] > model->quiet ? 0 : quiet + 1;
-        if (quiet >= QUIET_ROWS || raw[i] > held)
-            held = raw[i];
-        raw[i] = held;
+        double score;
+
+        quiet = rv_series_join(by_regression[i], by_forest[i]) > model->quiet ? 0 : quiet + 1;
+        if (i + 1 - first > RV_SERIES_WINDOW)
+            first = i + 1 - RV_SERIES_WINDOW;
+        if (quiet >= QUIET_ROWS) {
+            first = i + 1 - QUIET_ROWS;
+            held = -INFINITY;
+        }
+        score =
+            rv_series_join(window_mean(by_regression, first, i), window_mean(by_forest, first, i));
+        held = score > held ? score : held;
+        ret_raw[i] = held;
     }
+}
+
+static int add_repeats(const struct rv_series_model *model, const struct rv_series_rows *rows,
+                       double *raw)
+{
+    RV_AUTO(rv_freep) uint32_t *lag = malloc((rows->count + 1) * sizeof(*lag));
+
+    if (!lag)
+        return -ENOMEM;
+    for (size_t j = 0; j < model->count; j++) {
+        const struct rv_readings readings = { rows->rows + j, model->count, rows->count };
+        int r = rv_repeats_find(&readings, model->sensors[j].repeats, lag);
+
+        if (r < 0)
+            return r;
+        for (size_t i = 0; i < rows->count; i++)
+            raw[i] += lag[i] > 0 ? REPEATED : 0;
+    }
+    return 0;
 }
 
 int rv_series_relations_raw(const struct rv_series_model *model, const struct rv_series_rows *rows,
                             double *ret_raw)
 {
-    size_t cells = rows->count * model->count;
-    RV_AUTO(rv_freep) double *residuals = malloc((2 * cells + 1) * sizeof(*residuals));
-    RV_AUTO(rv_freep) double *forest = malloc((rows->count + 1) * sizeof(*forest));
+    RV_AUTO(rv_freep) double *by_regression = malloc((2 * rows->count + 1) * sizeof(double));
     RV_AUTO(rv_freep) double *work = malloc((model->terms + 1) * sizeof(*work));
-    int r;
+    double *by_forest = by_regression + rows->count;
 
-    if (!residuals || !forest || !work)
+    if (!by_regression || !work)
         return -ENOMEM;
-    for (size_t i = 0; i < rows->count; i++)
-        rv_series_residuals(model, rows->rows, i, work, residuals + i * model->count,
-                            residuals + cells + i * model->count);
-    r = rv_series_smooth_relations(model, residuals, residuals + cells, rows->moved, rows->count,
-                                   ret_raw, forest);
-    if (r < 0)
-        return r;
-    rv_series_join_relations(model, ret_raw, forest, rows->count, ret_raw);
-    rv_series_hold_relations(model, ret_raw, rows->count);
-    return 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        double regression[RV_SERIES_SENSORS], forest[RV_SERIES_SENSORS];
+
+        rv_series_residuals(model, rows->rows, i, work, regression, forest);
+        rv_series_row_score(model, regression, forest, &by_regression[i], &by_forest[i]);
+        by_forest[i] += RV_SERIES_EXCESS * rows->moved[i];
+    }
+    rv_series_follow(model, by_regression, by_forest, rows->count, ret_raw);
+    return add_repeats(model, rows, ret_raw);
 }

@@ -272,47 +272,32 @@ static int learn_scales(struct rv_series_training *training)
 
 struct found {
     double *by_regression, *by_forest; /* of all rows of all spans, one after another */
-    double *kept;                      /* of those that calibrate */
+    double *score, *kept;              /* kept: of rows that calibrate */
     size_t kept_count;
 };
 
-static void keep(const struct rv_series_training *training, const double *values,
-                 struct found *found)
+/** What each row scores by itself, by models that did not see it; kept of rows that calibrate. */
+static void score_rows(const struct rv_series_training *training, struct found *found)
 {
-    size_t at = 0;
+    size_t at = 0, n = training->model->count;
 
-    found->kept_count = 0;
     for (size_t s = 0; s < training->count; s++) {
         const struct rv_span_of_series *span = &training->spans[s];
 
         for (size_t i = 0; i < span->series->rows; i++, at++) {
+            if (!span->calibrates)
+                continue;
+            rv_series_row_score(training->model, span->regression + i * n, span->forest + i * n,
+                                &found->by_regression[at], &found->by_forest[at]);
             if (calibrates(span, i))
-                found->kept[found->kept_count++] = values[at];
+                found->kept[found->kept_count++] =
+                    rv_series_join(found->by_regression[at], found->by_forest[at]);
         }
     }
 }
 
-/** Both scores of every row that may calibrate, by models that did not see it. */
-static int score_spans(struct rv_series_training *training, struct found *found)
-{
-    size_t at = 0;
-    int r = 0;
-
-    for (size_t s = 0; s < training->count && r == 0; s++) {
-        const struct rv_span_of_series *span = &training->spans[s];
-
-        if (span->calibrates)
-            r = rv_series_smooth_relations(training->model, span->regression, span->forest, NULL,
-                                           span->series->rows, found->by_regression + at,
-                                           found->by_forest + at);
-        at += span->series->rows;
-    }
-    return r;
-}
-
 /** For every row that calibrates the highest score of the window that ends there. */
-static void keep_highest(const struct rv_series_training *training, const double *scores,
-                         struct found *found)
+static void keep_highest(const struct rv_series_training *training, struct found *found)
 {
     size_t at = 0;
 
@@ -321,13 +306,13 @@ static void keep_highest(const struct rv_series_training *training, const double
         const struct rv_span_of_series *span = &training->spans[s];
 
         for (size_t i = 0; i < span->series->rows; i++, at++) {
-            double highest = scores[at];
+            double highest = found->score[at];
 
             if (!calibrates(span, i))
                 continue;
             for (size_t back = 1; back < RV_SERIES_WINDOW && back <= i; back++) {
-                if (calibrates(span, i - back) && scores[at - back] > highest)
-                    highest = scores[at - back];
+                if (calibrates(span, i - back) && found->score[at - back] > highest)
+                    highest = found->score[at - back];
             }
             found->kept[found->kept_count++] = highest;
         }
@@ -338,25 +323,61 @@ static int calibrate_relations(struct rv_series_training *training)
 {
     struct rv_series_model *model = training->model;
     size_t all = rv_training_rows(training), at = 0;
-    RV_AUTO(rv_freep) double *values = calloc(3 * all + 1, sizeof(*values));
-    struct found found = { values, values + all, values + 2 * all, 0 };
-    int r = values ? score_spans(training, &found) : -ENOMEM;
+    RV_AUTO(rv_freep) double *values = calloc(4 * all + 1, sizeof(*values));
+    struct found found = { values, values + all, values + 2 * all, values + 3 * all, 0 };
 
-    if (r < 0)
-        return r;
-    keep(training, found.by_regression, &found);
-    model->middle_regression = quantile(found.kept, found.kept_count, 500);
-    keep(training, found.by_forest, &found);
-    model->middle_forest = quantile(found.kept, found.kept_count, 500);
-    rv_series_join_relations(model, found.by_regression, found.by_forest, all, found.by_forest);
-    keep(training, found.by_forest, &found);
-    model->quiet = quantile(found.kept, found.kept_count, 950);
+    if (!values)
+        return -ENOMEM;
+    score_rows(training, &found);
+    model->quiet = quantile(found.kept, found.kept_count, 700);
     for (size_t s = 0; s < training->count; s++) {
-        rv_series_hold_relations(model, found.by_forest + at, training->spans[s].series->rows);
-        at += training->spans[s].series->rows;
+        size_t rows = training->spans[s].series->rows;
+
+        rv_series_follow(model, found.by_regression + at, found.by_forest + at, rows,
+                         found.score + at);
+        at += rows;
     }
-    keep_highest(training, found.by_forest, &found);
+    keep_highest(training, &found);
     return rv_calibrate_scores(&model->calibration, found.kept, found.kept_count);
+}
+
+/* ---- Repeats ---- */
+
+/** Normal rows of one span, as if nothing had been between them. */
+static size_t gather(const struct rv_series_training *training,
+                     const struct rv_span_of_series *span, size_t sensor, double *ret_readings)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < span->series->rows; i++) {
+        if (rv_training_is_normal(span, i))
+            ret_readings[count++] = span->rows[i * training->model->count + sensor];
+    }
+    return count;
+}
+
+static int learn_repeats(struct rv_series_training *training)
+{
+    struct rv_series_model *model = training->model;
+    RV_AUTO(rv_freep) double *normal = malloc((rv_training_rows(training) + 1) * sizeof(*normal));
+
+    if (!normal)
+        return -ENOMEM;
+    for (size_t j = 0; j < model->count; j++) {
+        struct rv_repetition seen = { 0 };
+
+        for (size_t s = 0; s < training->count; s++) {
+            const struct rv_readings readings = {
+                normal, 1, gather(training, &training->spans[s], j, normal)
+            };
+            int r = rv_repeats_learn(&readings, &seen);
+
+            if (r < 0)
+                return r;
+        }
+        model->sensors[j].repeats = rv_repeats_after(&seen);
+    }
+    return 0;
 }
 
 int rv_series_learn_relations(struct rv_series_training *training)
@@ -385,5 +406,7 @@ int rv_series_learn_relations(struct rv_series_training *training)
     rv_progress_report(&training->options->progress, "relations of sensors", 1, 1);
     if (r == 0)
         r = learn_scales(training);
+    if (r == 0)
+        r = learn_repeats(training);
     return r < 0 ? r : calibrate_relations(training);
 }

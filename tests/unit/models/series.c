@@ -132,6 +132,33 @@ static void a_sensor_that_never_moved_is_news_when_it_does(void **state)
     rv_series_done(&test);
 }
 
+static void a_sensor_that_plays_a_recording_is_found(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_series_set normal = { 0 };
+    struct rv_series_model *model = NULL;
+    struct rv_series_reason reason;
+    struct rv_series test;
+
+    state_of_random = 8;
+    make_normal(&normal, 2000);
+    make_plant(&test, 400, SIZE_MAX);
+    for (size_t i = 200; i < 240; i++) { /* all of them: every relation holds */
+        for (size_t j = 0; j < SENSORS; j++)
+            test.value[i * SENSORS + j] = test.value[(i - 100) * SENSORS + j];
+    }
+    rv_assert_ok(rv_series_train(&model, &normal, NULL, &options, NULL));
+    assert_in_range(alarms(model, &test, 200, 240), 33, 35); /* from the sixth change on */
+    assert_int_equal(alarms(model, &test, 245, 400), 0);
+    assert_int_equal(rv_series_explain(model, &test, 220, &reason, 1), 1);
+    assert_int_equal(reason.lag, 100);
+    assert_int_equal(rv_series_explain(model, &test, 150, &reason, 1), 1);
+    assert_int_equal(reason.lag, 0);
+    rv_series_model_free(&model);
+    rv_series_set_done(&normal);
+    rv_series_done(&test);
+}
+
 /** Labels that come an hour late must not teach the model that attacks are normal. */
 static void rows_close_to_attacks_do_not_calibrate(void **state)
 {
@@ -237,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_sensor_that_lies_is_found_and_named),
         cmocka_unit_test(an_alarm_ends_soon_after_its_cause),
         cmocka_unit_test(a_sensor_that_never_moved_is_news_when_it_does),
+        cmocka_unit_test(a_sensor_that_plays_a_recording_is_found),
         cmocka_unit_test(rows_close_to_attacks_do_not_calibrate),
         cmocka_unit_test(levels_serve_when_there_is_little_data),
         cmocka_unit_test(saving_changes_nothing_and_damage_is_refused),

@@ -263,10 +263,13 @@ static void print_reasons(const struct place *place, const struct rv_series_reas
         const char *side = reason->seen < reason->expected ? "low" : "high";
 
         if (json)
-            (void)json_array_append_new(list,
-                                        json_pack("{s:s, s:f, s:s, s:f, s:f}", "sensor", sensor,
-                                                  "share", reason->share, "direction", side, "seen",
-                                                  reason->seen, "expected", reason->expected));
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:f, s:s, s:f, s:f, s:I}", "sensor", sensor, "share",
+                                reason->share, "direction", side, "seen", reason->seen, "expected",
+                                reason->expected, "repeats_rows_before", (json_int_t)reason->lag));
+        else if (reason->lag > 0)
+            printf("  %5.1f %%  %s repeats exactly what it read %zu rows before\n",
+                   100 * reason->share, sensor, reason->lag);
         else
             printf("  %5.1f %%  %s reads %.4g, too %s: %.4g was expected\n", 100 * reason->share,
                    sensor, reason->seen, side, reason->expected);

@@ -2,7 +2,8 @@
 /**
  * @file models/series.h  Models of sensor series: what each reading should be, given the others.
  * With enough rows each sensor is predicted from the others and from the row before, by a
- * regression and by a boosted forest; with few, sensors are watched for leaving their level. Risk
+ * regression and by a boosted forest, and a sensor that plays its own past again is found, as who
+ * hides an attack shows a recording; with few, sensors are watched for leaving their level. Risk
  * counts alarms, not rows: 200 says that one in a hundred windows of rows scores so high somewhere.
  * Reasons are sensors with a direction. Immutable; scoring is thread-safe.
  */
@@ -17,6 +18,7 @@ struct rv_series_reason {
     size_t column; /* of the series */
     double share;  /* of the score, 0..1 */
     double expected, seen;
+    size_t lag; /* rows: it repeats exactly what it read so long before; 0: it does not */
 };
 
 RV_MUST_CHECK int rv_series_train(struct rv_series_model **ret_model,
