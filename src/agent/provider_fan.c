@@ -18,11 +18,12 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LAYERS     2
-#define LAYER_BITS 1 /* of a question's number, the lowest: which layer asked */
+#define LAYERS     RV_FAN_LAYERS_
+#define LAYER_BITS 2 /* of a question's number, the lowest: which layer asked */
 
 struct fan_provider;
 
@@ -38,7 +39,7 @@ struct fan_provider {
     struct layer layers[LAYERS]; /* by enum rv_fan_layer */
     pthread_t listening;
     bool listening_runs;
-    int records_fd; /* an epoll of both layers' */
+    int records_fd; /* an epoll of all layers' */
     int wake_fd;    /* an eventfd: the listener looks at what changed */
     pthread_mutex_t lock;
     int ask_fd; /* under the lock: a duplicate of the judge's socket; -1: nobody to ask */
@@ -81,10 +82,11 @@ static bool take_answers(struct fan_provider *provider, int fd)
     ssize_t n;
 
     while ((n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT)) == (ssize_t)sizeof(answer)) {
-        struct rv_fan *fan = provider->layers[answer.id & ((1U << LAYER_BITS) - 1)].fan;
+        size_t layer = answer.id & ((1U << LAYER_BITS) - 1);
         /* -ENOENT: it was too late; the default was applied and recorded. */
-        int r = rv_fan_answer(fan, answer.id >> LAYER_BITS, (enum rv_fan_verdict)answer.verdict,
-                              answer.flags);
+        int r = layer < LAYERS ? rv_fan_answer(provider->layers[layer].fan, answer.id >> LAYER_BITS,
+                                               (enum rv_fan_verdict)answer.verdict, answer.flags)
+                               : -EBADMSG;
 
         if (r < 0 && r != -ENOENT)
             rv_debug("an answer of the judge was not taken: %s", strerror(-r));
@@ -249,6 +251,18 @@ static int open_layer(struct fan_provider *provider, enum rv_fan_layer which)
     return r;
 }
 
+/** As many descriptors as questions may be pending, and as many again for the rest of the guard. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= 2 * LAYERS * RV_FAN_PENDING_MAX)
+        return;
+    limit.rlim_cur = rv_min_u64(2 * LAYERS * RV_FAN_PENDING_MAX, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        rv_debug("not more than the usual number of files may be open: %s", strerror(errno));
+}
+
 static int open_fan(void **ret_handle, const struct rv_provider_options *options)
 {
     struct fan_provider *provider = calloc(1, sizeof(*provider));
@@ -265,9 +279,9 @@ static int open_fan(void **ret_handle, const struct rv_provider_options *options
     if (r == 0)
         r = make_scopes(provider);
     if (r == 0)
-        r = open_layer(provider, RV_FAN_PLAIN);
-    if (r == 0)
-        r = open_layer(provider, RV_FAN_STACKED);
+        raise_descriptors();
+    for (unsigned i = 0; r == 0 && i < LAYERS; i++)
+        r = open_layer(provider, (enum rv_fan_layer)i);
     if (r == 0)
         r = rv_programs_scan("", know, provider);
     if (r == 0)
@@ -280,7 +294,7 @@ static int open_fan(void **ret_handle, const struct rv_provider_options *options
     return 0;
 }
 
-/** A rule is carried when both layers carry it. One that fails leaves the other's new set. */
+/** A rule is carried when all layers carry it. One that fails leaves the others' new set. */
 static int swap(void *handle, const struct rv_rule *rules, size_t count,
                 const struct rv_rule_settings *settings, uint64_t *ret_carried, size_t *reterr_rule)
 {
@@ -323,7 +337,7 @@ static int renew(void *handle, uint64_t ms)
     return 0;
 }
 
-/** The first error, after trying both. */
+/** The first error, after trying all. */
 static int first_of(int before, int r)
 {
     return before < 0 ? before : r;

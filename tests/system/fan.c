@@ -510,7 +510,7 @@ static void more_questions_than_places(void **state)
     pid_t pids[136];
 
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    few = (struct rlimit){ 256, limit.rlim_max };
+    few = (struct rlimit){ 256 * RV_FAN_LAYERS_, limit.rlim_max };
     put(&stage, &(struct rv_fan_set){ 0 });
     (void)setrlimit(RLIMIT_NOFILE, &few);
     stage_open(&narrow, true);

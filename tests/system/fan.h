@@ -76,9 +76,9 @@ static inline void *stage_judge(void *argument)
     return NULL;
 }
 
-static inline void stage_open(struct stage *stage, bool judged)
+static inline void stage_open_layer(struct stage *stage, enum rv_fan_layer layer, bool judged)
 {
-    const struct rv_fan_options options = { .ask = stage_ask, .context = stage };
+    const struct rv_fan_options options = { .layer = layer, .ask = stage_ask, .context = stage };
     int pair[2];
 
     memset(stage, 0, sizeof(*stage));
@@ -92,6 +92,11 @@ static inline void stage_open(struct stage *stage, bool judged)
     if (judged)
         assert_int_equal(pthread_create(&stage->judge, NULL, stage_judge, stage), 0);
     rv_fan_renew(stage->fan, 3600 * 1000);
+}
+
+static inline void stage_open(struct stage *stage, bool judged)
+{
+    stage_open_layer(stage, RV_FAN_PLAIN, judged);
 }
 
 static inline void stage_end_judge(struct stage *stage)

@@ -60,11 +60,20 @@ static void put_probe(void *context, const struct rv_sensors_probe *probe)
 
 /* ---- Enforcement ---- */
 
+/** What a mechanism that works does not see all the same. */
+static const char *limit_of(const struct rv_enforce_probe *probe)
+{
+    return probe->works && rv_streq(probe->mechanism, rv_mechanism_name(RV_BY_FANOTIFY)) &&
+                   rv_enforce_overlay_passes()
+               ? RV_ENFORCE_OVERLAY_WORDS
+               : NULL;
+}
+
 static void put_mechanism(void *context, const struct rv_enforce_probe *probe)
 {
-    json_array_append_new(context,
-                          json_pack("{ss ss sb ss}", "mechanism", probe->mechanism, "stops",
-                                    probe->stops, "works", probe->works, "reason", probe->reason));
+    json_array_append_new(context, json_pack("{ss ss sb ss ss*}", "mechanism", probe->mechanism,
+                                             "stops", probe->stops, "works", probe->works, "reason",
+                                             probe->reason, "limit", limit_of(probe)));
 }
 
 static void put_action(void *context, const struct rv_enforce_action *action)
@@ -111,6 +120,8 @@ static void print_enforcement(const json_t *mechanisms)
 
         printf("%-11s %-55s %s%s\n", text_of(row, "mechanism"), text_of(row, "stops"),
                works ? "yes" : "no: ", text_of(row, "reason"));
+        if (*text_of(row, "limit"))
+            printf("%-11s but %s\n", "", text_of(row, "limit"));
     }
 }
 

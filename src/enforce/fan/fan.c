@@ -449,7 +449,7 @@ void rv_fan_stop(struct rv_fan *fan)
 
 /* ---- Birth and end ---- */
 
-/** One descriptor a pending question: leave half of what may be open to the rest of the process. */
+/** One descriptor a pending question: all layers leave half of what may be open to the rest. */
 static int limit_pending(struct rv_fan *fan)
 {
     struct rlimit limit;
@@ -458,7 +458,8 @@ static int limit_pending(struct rv_fan *fan)
         return -errno;
     if (limit.rlim_cur < DESCRIPTORS_MIN)
         return -EMFILE;
-    fan->pending_limit = (uint32_t)rv_min_u64(RV_FAN_PENDING_MAX, limit.rlim_cur / 2);
+    fan->pending_limit =
+        (uint32_t)rv_min_u64(RV_FAN_PENDING_MAX, limit.rlim_cur / 2 / RV_FAN_LAYERS_);
     return 0;
 }
 

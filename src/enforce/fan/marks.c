@@ -165,12 +165,16 @@ static uint64_t mask_of(const struct target *target)
            (target->kind == RV_FAN_FOLDER || target->kind == RV_FAN_TREE ? FAN_EVENT_ON_CHILD : 0);
 }
 
-/** File systems whose opens wait for another machine or program: this thread would wait too. */
+/**
+ * File systems whose opens wait for another machine or program, or open a file below as anybody
+ * would: this thread would wait too.
+ */
 static bool may_hang(int fd)
 {
     static const unsigned long hanging[] = {
-        FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
-        CEPH_SUPER_MAGIC, V9FS_MAGIC,      AFS_FS_MAGIC,    CODA_SUPER_MAGIC, AUTOFS_SUPER_MAGIC,
+        FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC,    SMB_SUPER_MAGIC,      CIFS_SUPER_MAGIC,
+        SMB2_SUPER_MAGIC, CEPH_SUPER_MAGIC,   V9FS_MAGIC,           AFS_FS_MAGIC,
+        CODA_SUPER_MAGIC, AUTOFS_SUPER_MAGIC, ECRYPTFS_SUPER_MAGIC,
     };
     struct statfs fs;
 
@@ -270,13 +274,6 @@ static int mark_wide(struct fan_marks *marks, const struct fan_marks_work *work,
     return 0;
 }
 
-static bool is_stacked(int fd)
-{
-    struct statfs fs;
-
-    return fstatfs(fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
-}
-
 static int mark_target(struct fan_marks *marks, struct fan_marks_work *work,
                        const struct target *target)
 {
@@ -288,8 +285,11 @@ static int mark_target(struct fan_marks *marks, struct fan_marks_work *work,
         return -errno;
     if (may_hang(fd))
         return -EOPNOTSUPP;
-    if (is_stacked(fd) != (work->layer == RV_FAN_STACKED))
-        return 0; /* the other one's */
+    r = rv_fan_layer_of(&work->stack, fd, target->path);
+    if (r < 0)
+        return r;
+    if (r != (int)work->layer)
+        return 0; /* another one's */
     if (target->kind == RV_FAN_MOUNT || target->kind == RV_FAN_FILESYSTEM)
         return mark_wide(marks, work, fd, target);
     r = watch_name(marks, work, target->path);

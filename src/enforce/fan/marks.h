@@ -6,6 +6,7 @@
 #pragma once
 
 #include "rules.h"
+#include "stack.h"
 
 #define RV_FAN_FOLDERS_MAX ((size_t)16384)
 
@@ -18,11 +19,12 @@ struct fan_marks_work {
     int changes_fd; /* inotify; -1: none */
     const struct fan_rules *rules;
     enum rv_fan_layer layer;
-    unsigned depth;     /* zero */
-    size_t failed_rule; /* out */
-    uint64_t hanging;   /* out: rules that name files on a file system whose opens may hang */
-    size_t missing;     /* out: scopes that are not there */
-    bool incomplete;    /* out: more folders, or deeper, than are marked */
+    struct fan_stack stack; /* zero */
+    unsigned depth;         /* zero */
+    size_t failed_rule;     /* out */
+    uint64_t hanging;       /* out: rules that name files on a file system whose opens may hang */
+    size_t missing;         /* out: scopes that are not there */
+    bool incomplete;        /* out: more folders, or deeper, than are marked */
 };
 
 /** Mark all that the set names, and what is declared. Marking again what is marked is free. */

@@ -14,6 +14,7 @@ struct explanation {
     struct rv_rules *rules;
     struct rv_rules_options how;
     bool json, show_rules;
+    bool overlays_pass; /* by fanotify alone */
 };
 
 #define EVERY (1U << RV_BY_LSM | 1U << RV_BY_CGROUP | 1U << RV_BY_FANOTIFY)
@@ -95,6 +96,15 @@ static bool permits(const struct rv_rules_policy *policy)
     return policy->policy && policy->policy->effect == RV_EFFECT_ALLOW;
 }
 
+/** What gets past the mechanisms of a policy on this host; NULL: nothing that is not everywhere. */
+static const char *limit_of(const struct explanation *explanation,
+                            const struct rv_rules_policy *policy)
+{
+    return explanation->overlays_pass && (policy->mechanisms & 1U << RV_BY_FANOTIFY)
+               ? RV_ENFORCE_OVERLAY_WORDS
+               : NULL;
+}
+
 static void add_text(struct rv_buf *buf, const struct explanation *explanation, size_t at)
 {
     const struct rv_rules_policy *policy = &explanation->rules->policies[at];
@@ -113,6 +123,8 @@ static void add_text(struct rv_buf *buf, const struct explanation *explanation, 
                 alert ? ", so nothing is refused" : "");
     if (policy->partial && policy->rule_count > 0)
         rv_buf_add_str(buf, "    a part of it is refused by rules all the same\n");
+    if (limit_of(explanation, policy))
+        rv_buf_addf(buf, "    %s\n", limit_of(explanation, policy));
     if (policy->waits)
         rv_buf_add_str(buf, "    names a workload that does not run now\n");
     for (uint32_t i = 0; i < policy->reason_count; i++) {
@@ -143,8 +155,9 @@ static json_t *rules_to_json(const struct rv_rules *rules, size_t policy)
     return list;
 }
 
-static json_t *to_json(const struct rv_rules *rules, size_t at)
+static json_t *to_json(const struct explanation *explanation, size_t at)
 {
+    const struct rv_rules *rules = explanation->rules;
     const struct rv_rules_policy *policy = &rules->policies[at];
     json_t *reasons = json_array(), *by = json_array();
 
@@ -159,11 +172,12 @@ static json_t *to_json(const struct rv_rules *rules, size_t at)
         if (policy->mechanisms & 1U << i)
             json_array_append_new(by, json_string(rv_mechanism_name((enum rv_mechanism)i)));
     }
-    return json_pack("{s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:o, s:o}", "policy", policy->name,
-                     "governs", policy->governs, "respond", rv_response_name(policy->response),
-                     "place", rv_place_name(policy->place), "by", by, "partial", policy->partial,
-                     "waits", policy->waits, "left_out", policy->left_out, "reasons", reasons,
-                     "rules", rules_to_json(rules, at));
+    return json_pack("{s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:o, s:o, s:s*}", "policy",
+                     policy->name, "governs", policy->governs, "respond",
+                     rv_response_name(policy->response), "place", rv_place_name(policy->place),
+                     "by", by, "partial", policy->partial, "waits", policy->waits, "left_out",
+                     policy->left_out, "reasons", reasons, "rules", rules_to_json(rules, at),
+                     "limit", limit_of(explanation, policy));
 }
 
 static int print_all(const struct explanation *explanation)
@@ -178,7 +192,7 @@ static int print_all(const struct explanation *explanation)
         if (!explanation->json)
             add_text(&buf, explanation, i);
         else if (rules->policies[i].policy || rules->policies[i].governs)
-            json_array_append_new(list, to_json(rules, i));
+            json_array_append_new(list, to_json(explanation, i));
     }
     if (explanation->json) {
         json_dumpf(list, stdout, JSON_INDENT(2));
@@ -255,6 +269,8 @@ int cmd_policy_explain(int argc, char **argv)
         explanation.how.offered = EVERY;
     else
         try_host(&explanation.how);
+    if (!every && (explanation.how.offered & 1U << RV_BY_FANOTIFY))
+        explanation.overlays_pass = rv_enforce_overlay_passes();
     r = rv_rules_compile(&explanation.rules, &explanation.set, explanation.entities,
                          &explanation.how);
     return r < 0 ? RV_EXIT_ERROR : print_all(&explanation);

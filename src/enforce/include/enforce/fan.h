@@ -94,14 +94,20 @@ struct rv_fan_question {
 };
 
 /**
- * Taking in an event of an overlay file system opens the file below it, which may be marked too:
- * who takes in would wait for himself. So there are two, one a thread: what lies on overlays, and
- * the rest. An overlay upon an overlay is not for them.
+ * Taking in an event of an overlay file system opens the file below it (since Linux 6.5 as anybody
+ * would), which may be marked too: who takes in would wait for himself. So there is one for each
+ * depth of stacking, each with a thread of its own: taking in at one depth waits for smaller ones
+ * only. The kernel stacks no deeper. What cannot be told is not marked, as if its opens might hang.
  */
-enum rv_fan_layer { RV_FAN_PLAIN = 0, RV_FAN_STACKED };
+enum rv_fan_layer {
+    RV_FAN_PLAIN = 0,
+    RV_FAN_STACKED, /* overlays */
+    RV_FAN_NESTED,  /* overlays upon overlays */
+    RV_FAN_LAYERS_
+};
 
 struct rv_fan_options {
-    enum rv_fan_layer layer; /* what is marked; the other's is left to another rv_fan */
+    enum rv_fan_layer layer; /* what is marked; others' are left to another rv_fan */
     /**
      * Ask the judge. Must not block; called in the thread of rv_fan_run(). May be NULL.
      * @return 0; -errno: cannot be asked now, so the default applies at once.
@@ -136,7 +142,7 @@ struct rv_fan_counts {
 /**
  * @return 0; -EPERM without CAP_SYS_ADMIN; -ENOSYS without fanotify; -EMFILE when fewer than 256
  *         descriptors may be opened; another -errno. A pending question needs one: half of what may
- *         be open is for them, and where there is none left, the kernel refuses by itself.
+ *         be open is for those of all layers, and where there is none left, the kernel refuses by itself.
  */
 RV_MUST_CHECK int rv_fan_open(struct rv_fan **ret_fan, const struct rv_fan_options *options);
 /** Takes away every mark; the kernel lets pass what is pending. rv_fan_run() must have returned. */
@@ -153,7 +159,7 @@ void rv_fan_stop(struct rv_fan *fan);
  * stand; then cache and ignore marks are void. Questions that are pending keep their deadline.
  * @param ret_taken written also on failure (failed_rule); may be NULL.
  * @return 0; -EINVAL: an impossible rule or scope; -EOPNOTSUPP: a scope on a file system whose
- * opens may hang (FUSE, network); another -errno. On failure the old set stands. While stopped by
+ * opens may hang (FUSE, network, eCryptfs); another -errno. On failure the old set stands. While stopped by
  *         rv_fan_observe() the set is kept and nothing is marked.
  */
 RV_MUST_CHECK int rv_fan_swap(struct rv_fan *fan, const struct rv_fan_set *set,

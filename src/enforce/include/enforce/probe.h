@@ -33,3 +33,13 @@ struct rv_enforce_action {
 RV_MUST_CHECK int rv_enforce_probe_actions(void (*put)(void *context,
                                                        const struct rv_enforce_action *action),
                                            void *context);
+
+#define RV_ENFORCE_OVERLAY_WORDS                                                                   \
+    "this kernel (before Linux 6.5) does not ask about a file that an overlay opens: whoever may " \
+    "mount one over it gets past rules on files that fanotify alone carries"
+
+/**
+ * Whether that is so here: tried in namespaces of a child's own; where overlays are not loaded,
+ * told by the kernel's version.
+ */
+bool rv_enforce_overlay_passes(void);
