@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a sequence, series or text model: refused, or safe to score with. */
+/* Any bytes as a language, sequence, series or text model: refused, or safe to score with. */
+#include "models/language.h"
 #include "models/sequence.h"
 #include "models/series.h"
 #include "models/text.h"
@@ -53,10 +54,39 @@ static void try_text(struct rv_span bytes)
     rv_text_model_free(&model);
 }
 
+static void try_language(struct rv_span bytes)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf again = { 0 };
+    struct rv_language *language = NULL;
+    struct rv_sessions *sessions = NULL;
+    struct rv_utterance utterance = { .session = 1 };
+
+    if (rv_language_load(&language, bytes) < 0)
+        return;
+    if (rv_sessions_new(&sessions, language) == 0) {
+        for (unsigned i = 0; i < 4096; i++) {
+            utterance.symbol = (uint16_t)(i * 37 % (RV_SYMBOL_END + 4));
+            utterance.kind = (uint8_t)(i / 3);
+            rv_sessions_put(sessions, &utterance);
+        }
+        /* Eight times the most that one symbol can be worth, rounded: what an account can hold. */
+        if (rv_sessions_raw_q16(sessions, 1) > 8 * 16 * 65536 + 8 ||
+            rv_calibration_risk(rv_language_calibration(language), 0,
+                                rv_sessions_raw_q16(sessions, 1)) > 1000)
+            abort();
+    }
+    rv_language_save(language, &again); /* one encoding for one model */
+    if (!again.failed && !rv_span_eq(rv_buf_span(&again), bytes))
+        abort();
+    rv_sessions_free(&sessions);
+    rv_language_free(&language);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct rv_span bytes = rv_span(data, len);
 
+    try_language(bytes);
     try_sequence(bytes);
     try_series(bytes);
     try_text(bytes);

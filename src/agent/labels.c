@@ -186,6 +186,7 @@ json_t *rv_labels_answer(const struct rv_labels_place *place, const json_t *requ
     if (applied) {
         label.vector = &verdict.vector;
         label.class = verdict.class;
+        label.session_q16 = verdict.session_q16;
         rv_models_label(place->models, &label);
         note_judged(place->book, number);
     }

@@ -106,12 +106,21 @@ enum rv_light rv_models_light(const struct rv_models *models)
 
 /* ---- Verdicts ---- */
 
-void rv_models_score(const struct rv_models *models, uint32_t class, const struct rv_vector *vector,
-                     struct rv_verdict *ret_verdict, struct rv_p_value *ret_p)
+void rv_models_hear(struct rv_models *models, const struct rv_event *event,
+                    const struct rv_process *process)
 {
-    rv_model_judge(models->live.model, vector, RV_SCORE_ONLY, ret_verdict);
-    *ret_p = rv_calibration_p(models->live.calibration, class, ret_verdict->raw_q16);
-    ret_verdict->risk = rv_risk_of_p(*ret_p);
+    if (models->live.sessions)
+        rv_sessions_hear(models->live.sessions, event, process);
+    if (models->shadow.sessions)
+        rv_sessions_hear(models->shadow.sessions, event, process);
+}
+
+void rv_models_score(const struct rv_models *models, const struct rv_models_asked *asked,
+                     struct rv_verdict *ret_verdict, struct rv_p_value *ret_p,
+                     struct rv_models_session *ret_session)
+{
+    rv_model_judge(models->live.model, asked->vector, RV_SCORE_ONLY, ret_verdict);
+    rv_scorer_score(&models->live, asked, ret_verdict, ret_p, ret_session);
 }
 
 uint32_t rv_models_risk_to_decide_on(const struct rv_models *models, uint32_t risk)
@@ -135,11 +144,14 @@ static void take_in_shadow(struct rv_models *models, const struct rv_models_seen
 {
     struct rv_scorer *shadow = &models->shadow;
     struct rv_scorer_seen mine = { .seen = seen, .fate = seen->fate };
+    struct rv_models_asked asked = { seen->vector, seen->class, seen->process, seen->tid };
+    struct rv_models_session session;
+    struct rv_verdict verdict = { 0 };
     struct rv_p_value p;
 
-    mine.raw_q16 = rv_model_score_q16(shadow->model, seen->vector);
-    p = rv_calibration_p(shadow->calibration, seen->class, mine.raw_q16);
-    mine.alarmed = rv_risk_of_p(p) >= models->risk_min;
+    verdict.raw_q16 = mine.raw_q16 = rv_model_score_q16(shadow->model, seen->vector);
+    rv_scorer_score(shadow, &asked, &verdict, &p, &session);
+    mine.alarmed = verdict.risk >= models->risk_min;
     count_agreement(models, seen->verdict->risk >= models->risk_min, mine.alarmed);
     if (mine.alarmed && mine.fate == RV_FATE_NORMAL)
         mine.fate = RV_FATE_FORGET; /* nobody will be asked about it */
@@ -273,7 +285,7 @@ json_t *rv_models_json(const struct rv_models *models, enum rv_models_detail det
 /* ---- Bytes ---- */
 
 #define MAGIC  "REEVEMDS"
-#define FORMAT 1U
+#define FORMAT 2U
 
 static void save_one(struct rv_buf *buf, const struct rv_sha256 *digest, struct rv_span bytes)
 {

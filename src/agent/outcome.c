@@ -138,8 +138,14 @@ void rv_outcome_words(struct rv_buf *buf, const struct rv_pipeline *pipeline,
         .attribution_q16 = outcome->verdict.attribution_q16,
     };
 
+    if (outcome->session.speaks) {
+        rv_buf_add_str(buf, "its session ");
+        rv_session_words(buf, &outcome->session.score, REASONS_TOLD);
+    }
     if (!outcome->process || !outcome->vector || strongest(&outcome->verdict, features) == 0)
         return;
+    if (outcome->session.speaks)
+        rv_buf_add_str(buf, "; ");
     rv_features_usual(pipeline->features, outcome->process, &usual);
     rv_words_reasons(buf, &input, REASONS_TOLD);
 }
@@ -221,17 +227,47 @@ static json_t *attribution_json(const struct rv_verdict *verdict)
     return object;
 }
 
+static json_t *said_json(const struct rv_session_score *score)
+{
+    json_t *said = json_array();
+
+    for (unsigned i = 0; i < score->count; i++) {
+        RV_AUTO(rv_buf_done) struct rv_buf words = { 0 };
+
+        rv_symbol_words(&words, score->said[i].symbol);
+        json_array_append_new(said,
+                              json_pack("{si ss ss sI sb}", "symbol", (int)score->said[i].symbol,
+                                        "words", words.data ? words.data : "", "kind",
+                                        rv_program_kind_name(score->said[i].kind), "evidence_q16",
+                                        (json_int_t)score->said[i].evidence_q16, "unseen",
+                                        score->said[i].unseen));
+    }
+    return said;
+}
+
+static json_t *session_json(const struct rv_models_session *session)
+{
+    return json_pack("{sI sI sb s{sI sI} so}", "raw_q16", (json_int_t)session->score.raw_q16,
+                     "share_ppm", (json_int_t)session->share_ppm, "speaks", session->speaks, "p",
+                     "above", (json_int_t)session->p.above, "of", (json_int_t)session->p.of, "said",
+                     said_json(&session->score));
+}
+
 static json_t *verdict_json(const struct rv_outcome *outcome, const char *model_hex)
 {
     const struct rv_verdict *verdict = &outcome->verdict;
+    json_t *object;
 
-    return json_pack("{sI sI sI ss sI sb so so s{sI sI sb}}", "risk", (json_int_t)verdict->risk,
-                     "raw_q16", (json_int_t)verdict->raw_q16, "base_q16",
-                     (json_int_t)verdict->base_q16, "model", model_hex, "class",
-                     (json_int_t)rv_process_class(outcome->process), "held", outcome->held,
-                     "vector", vector_json(outcome->vector), "attribution_q16",
-                     attribution_json(verdict), "p", "above", (json_int_t)outcome->p.above, "of",
-                     (json_int_t)outcome->p.of, "inherited", outcome->p.inherited);
+    object = json_pack("{sI sI sI ss sI sb so so s{sI sI sb}}", "risk", (json_int_t)verdict->risk,
+                       "raw_q16", (json_int_t)verdict->raw_q16, "base_q16",
+                       (json_int_t)verdict->base_q16, "model", model_hex, "class",
+                       (json_int_t)rv_process_class(outcome->process), "held", outcome->held,
+                       "vector", vector_json(outcome->vector), "attribution_q16",
+                       attribution_json(verdict), "p", "above", (json_int_t)outcome->p.above, "of",
+                       (json_int_t)outcome->p.of, "inherited", outcome->p.inherited);
+    if (object && outcome->session.share_ppm > 0)
+        json_object_set_new(object, "session", session_json(&outcome->session));
+    return object;
 }
 
 /** The line of rv_outcome_json() as an object: one description of an outcome, not two. */

@@ -93,9 +93,11 @@ void rv_pipeline_set_clock(struct rv_pipeline *pipeline, int64_t unix_offset_ns)
 static void score(struct rv_pipeline *pipeline, const struct rv_process *process,
                   struct rv_outcome *outcome)
 {
+    struct rv_models_asked asked = { &pipeline->vector, rv_process_class(process), process,
+                                     outcome->event->tid };
+
     rv_features_vector(pipeline->features, process, &pipeline->vector);
-    rv_models_score(pipeline->models, rv_process_class(process), &pipeline->vector,
-                    &outcome->verdict, &outcome->p);
+    rv_models_score(pipeline->models, &asked, &outcome->verdict, &outcome->p, &outcome->session);
     outcome->vector = &pipeline->vector;
     outcome->novel = pipeline->vector.value[RV_FEATURE_EXE_RUNS] < 16; /* log2/16: under two runs */
 }
@@ -167,6 +169,8 @@ static void teach(struct rv_pipeline *pipeline, const struct rv_process *process
     struct rv_models_seen seen = {
         .vector = outcome->vector,
         .verdict = &outcome->verdict,
+        .process = process,
+        .tid = outcome->event->tid,
         .class = rv_process_class(process),
         .weight = outcome->event->weight,
         .time_ns = outcome->event->time_boot_ns,
@@ -205,6 +209,8 @@ void rv_pipeline_put(struct rv_pipeline *pipeline, const struct rv_event *event,
     if (change.process)
         ret_outcome->program =
             rv_text(change.process->program->path, change.process->program->path_len);
+    if (change.process)
+        rv_models_hear(pipeline->models, event, change.process);
     if (change.process && (ret_outcome->action || change.due == RV_SCORE_DUE))
         score(pipeline, change.process, ret_outcome);
 

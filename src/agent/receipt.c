@@ -76,6 +76,8 @@ bool rv_receipt_verdict_read(const json_t *verdict, struct rv_receipt_verdict *r
         return false;
     ret->p = (struct rv_p_value){ .above = (uint64_t)above, .of = (uint64_t)of };
     ret->class = (uint32_t) class;
+    ret->session_q16 = -1;
+    (void)read_member(json_object_get(verdict, "session"), "raw_q16", &ret->session_q16);
     ret->held = json_is_true(json_object_get(verdict, "held"));
     return true;
 }

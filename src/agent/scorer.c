@@ -13,6 +13,7 @@
 #define BET_ON_ONE_IN 64
 
 #define FEATURES_TOLD 5
+#define MILLION       1000000U
 
 /* ---- Opening ---- */
 
@@ -21,6 +22,32 @@ static int refuse(const char **reterr, const char *why)
     if (reterr)
         *reterr = why;
     return -EINVAL;
+}
+
+/** Sessions are a second detector under the same promise. */
+static int open_language(struct rv_scorer *scorer, const struct rv_package *package,
+                         struct rv_promise_options *options, const char **reterr)
+{
+    struct rv_span section = rv_package_section(package, "language");
+    RV_AUTO(rv_buf_done) struct rv_buf tables = { 0 };
+    int r;
+
+    if (!section.data)
+        return 0;
+    r = rv_language_load(&scorer->language, section);
+    if (r == -EBADMSG)
+        return refuse(reterr, "the language model is damaged or of another alphabet");
+    if (r == 0)
+        r = rv_sessions_new(&scorer->sessions, scorer->language);
+    if (r < 0)
+        return r;
+    rv_calibration_save(rv_language_calibration(scorer->language), &tables);
+    if (tables.failed)
+        return -ENOMEM;
+    options->detectors = 2;
+    options->share[0] = MILLION - rv_language_share_ppm(scorer->language);
+    options->share[1] = rv_language_share_ppm(scorer->language);
+    return rv_calibration_load(&scorer->spoken, rv_buf_span(&tables), reterr);
 }
 
 static int open_package(struct rv_scorer *scorer, const struct rv_package *package,
@@ -44,6 +71,8 @@ static int open_package(struct rv_scorer *scorer, const struct rv_package *packa
     if (rv_calibration_classes(scorer->calibration) != RV_KIND_COUNT_)
         return refuse(reterr, "the package is calibrated for other kinds of programs");
     r = rv_calibration_new_like(&scorer->own, scorer->calibration);
+    if (r == 0)
+        r = open_language(scorer, package, &options, reterr);
     if (r < 0)
         return r;
     if (alarms_ppm > 0 && alarms_ppm / 1000 <= UINT32_MAX)
@@ -86,6 +115,9 @@ void rv_scorer_done(struct rv_scorer *scorer)
 {
     rv_calibration_free(&scorer->calibration);
     rv_calibration_free(&scorer->own);
+    rv_calibration_free(&scorer->spoken);
+    rv_sessions_free(&scorer->sessions);
+    rv_language_free(&scorer->language);
     rv_model_free(&scorer->model);
     free(scorer->watch);
     *scorer = (struct rv_scorer){ 0 };
@@ -96,6 +128,23 @@ void rv_scorer_done(struct rv_scorer *scorer)
 bool rv_scorer_stands(const struct rv_scorer *scorer)
 {
     return rv_promise_kept(&scorer->promise) && scorer->watch->drift.light != RV_LIGHT_RED;
+}
+
+void rv_scorer_score(const struct rv_scorer *scorer, const struct rv_models_asked *asked,
+                     struct rv_verdict *verdict, struct rv_p_value *ret_p,
+                     struct rv_models_session *ret_session)
+{
+    *ret_session = (struct rv_models_session){ 0 };
+    *ret_p = ret_session->vector_p =
+        rv_calibration_p(scorer->calibration, asked->class, verdict->raw_q16);
+    if (scorer->sessions && asked->process) {
+        rv_sessions_score(scorer->sessions, asked->process, asked->tid, &ret_session->score);
+        ret_session->p = rv_calibration_p(scorer->spoken, 0, ret_session->score.raw_q16);
+        ret_session->share_ppm = rv_language_share_ppm(scorer->language);
+        *ret_p = rv_language_combine(*ret_p, ret_session->p, ret_session->share_ppm,
+                                     &ret_session->speaks);
+    }
+    verdict->risk = rv_risk_of_p(*ret_p);
 }
 
 /** Tell the promise's monitor. Before the score is learnt: a bet must not know the answer. */
@@ -111,11 +160,28 @@ static void bet(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
     (void)rv_promise_verdict(&scorer->promise, seen->time_ns, p_q32, mine->alarmed);
 }
 
+/** What the session scored is learnt as the vector's score is, and said: it is news no more. */
+static void take_session(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
+{
+    const struct rv_models_seen *seen = mine->seen;
+    struct rv_session_score score;
+
+    if (!scorer->sessions || !seen->process)
+        return;
+    rv_sessions_score(scorer->sessions, seen->process, seen->tid, &score);
+    rv_sessions_spoke(scorer->sessions, seen->process, seen->tid);
+    if (seen->learn && mine->fate == RV_FATE_HOLD)
+        rv_calibration_hold(scorer->spoken, 0, score.raw_q16);
+    if (seen->learn && mine->fate == RV_FATE_NORMAL)
+        rv_calibration_add(scorer->spoken, 0, score.raw_q16, seen->weight);
+}
+
 void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
 {
     const struct rv_models_seen *seen = mine->seen;
 
     bet(scorer, mine);
+    take_session(scorer, mine);
     if (mine->fate == RV_FATE_NORMAL)
         (void)rv_drift_watch_row(scorer->watch, seen->vector, mine->raw_q16, seen->time_ns);
     if (!seen->learn)
@@ -136,6 +202,9 @@ void rv_scorer_label(struct rv_scorer *scorer, const struct rv_models_label *lab
     rv_calibration_adjudicate(scorer->calibration, label->class, raw_q16, label->judgement);
     if (scorer->own && label->judgement == RV_JUDGED_NORMAL)
         rv_calibration_add(scorer->own, label->class, raw_q16, 1);
+    if (scorer->spoken && label->session_q16 >= 0 &&
+        memcmp(&label->model, &scorer->model->digest, sizeof(label->model)) == 0)
+        rv_calibration_adjudicate(scorer->spoken, 0, label->session_q16, label->judgement);
 }
 
 /* ---- How it stands ---- */
@@ -222,6 +291,7 @@ void rv_scorer_save(const struct rv_scorer *scorer, struct rv_buf *buf)
 
     save_tables(scorer->calibration, buf);
     save_tables(scorer->own, buf);
+    save_tables(scorer->spoken, buf);
     for (size_t i = 0; i < RV_COUNT(martingale->capital); i++)
         rv_buf_add_le64(buf, martingale->capital[i]);
     rv_buf_add_le32(buf, (uint32_t)martingale->exponent);
@@ -257,14 +327,15 @@ static int load_promise(struct rv_promise *promise, struct rv_reader *reader)
     return 0;
 }
 
-static int load_tables(struct rv_calibration **ret_calibration, struct rv_reader *reader)
+static int load_tables(struct rv_calibration **ret_calibration, uint32_t classes,
+                       struct rv_reader *reader)
 {
     struct rv_span tables = rv_read_bytes(reader, rv_read_le64(reader));
     int r = reader->failed ? -EBADMSG : 0;
 
     if (r == 0 && tables.len > 0)
         r = rv_calibration_load(ret_calibration, tables, NULL);
-    if (r == 0 && *ret_calibration && rv_calibration_classes(*ret_calibration) != RV_KIND_COUNT_)
+    if (r == 0 && *ret_calibration && rv_calibration_classes(*ret_calibration) != classes)
         r = -EBADMSG;
     return r;
 }
@@ -273,13 +344,16 @@ int rv_scorer_load(struct rv_scorer *scorer, struct rv_span bytes)
 {
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
     RV_AUTO(rv_calibration_free) struct rv_calibration *own = NULL;
+    RV_AUTO(rv_calibration_free) struct rv_calibration *spoken = NULL;
     struct rv_reader reader = rv_reader(bytes);
     struct rv_promise promise = scorer->promise;
-    int r = load_tables(&calibration, &reader);
+    int r = load_tables(&calibration, RV_KIND_COUNT_, &reader);
 
     if (r == 0)
-        r = load_tables(&own, &reader);
-    if (r == 0 && (!calibration || !own != !scorer->own))
+        r = load_tables(&own, RV_KIND_COUNT_, &reader);
+    if (r == 0)
+        r = load_tables(&spoken, 1, &reader);
+    if (r == 0 && (!calibration || !own != !scorer->own || !spoken != !scorer->spoken))
         r = -EBADMSG;
     if (r == 0)
         r = load_promise(&promise, &reader);
@@ -293,6 +367,8 @@ int rv_scorer_load(struct rv_scorer *scorer, struct rv_span bytes)
     rv_calibration_free(&scorer->own);
     scorer->calibration = RV_TAKE(calibration);
     scorer->own = RV_TAKE(own);
+    rv_calibration_free(&scorer->spoken);
+    scorer->spoken = RV_TAKE(spoken);
     scorer->promise = promise;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "agent/models.h"
 #include "models/drift_watch.h"
+#include "models/language.h"
 
 struct rv_scorer {
     struct rv_model *model; /* NULL: there is none */
@@ -12,6 +13,10 @@ struct rv_scorer {
      * bets on. Else any other host would break the promise on its first day. NULL: as calibration
      */
     struct rv_calibration *own;
+    /* Sessions, where the package has a language model; else NULL. */
+    struct rv_language *language;
+    struct rv_calibration *spoken; /* what they score here */
+    struct rv_sessions *sessions;
     struct rv_promise promise;
     struct rv_drift_watch *watch;
     char name[64];
@@ -22,6 +27,11 @@ struct rv_scorer {
 RV_MUST_CHECK int rv_scorer_open(struct rv_scorer *ret_scorer, const struct rv_package *package,
                                  uint64_t drift_window_ns, const char **reterr);
 void rv_scorer_done(struct rv_scorer *scorer); /* cleanup attribute */
+
+/** The verdict and p-value of the vector, and of the process's session when that is rarer. */
+void rv_scorer_score(const struct rv_scorer *scorer, const struct rv_models_asked *asked,
+                     struct rv_verdict *verdict, struct rv_p_value *ret_p,
+                     struct rv_models_session *ret_session);
 
 /** One verdict of this model that was due. */
 struct rv_scorer_seen {

@@ -133,6 +133,25 @@ static void add_metrics(const json_t *manifest, struct rv_buf *buf)
     }
 }
 
+static void add_language(const json_t *manifest, struct rv_buf *buf)
+{
+    const json_t *language = json_object_get(manifest, "language");
+    int64_t attacks = number_of(language, "attack_ngrams");
+
+    if (!json_is_object(language))
+        return;
+    add_heading(buf, "Sessions");
+    rv_buf_addf(buf, "  A language model of what sessions do: %" PRId64 " n-grams of normal work",
+                number_of(language, "normal_ngrams"));
+    if (attacks > 0)
+        rv_buf_addf(buf, ", %" PRId64 " of attacks", attacks);
+    rv_buf_addf(buf, ",\n  learnt from %" PRId64 " events. It has ",
+                number_of(language, "symbols"));
+    add_percent(buf, number_of(language, "alpha_share_ppm"));
+    rv_buf_add_str(buf, " of the promise's alpha, vectors the rest:\n"
+                        "  a verdict's risk is that of the rarer of the two under its share.\n");
+}
+
 static void add_evasion(const json_t *manifest, struct rv_buf *buf)
 {
     const json_t *rows = json_object_get(manifest, "evasion"), *row;
@@ -200,6 +219,7 @@ int rv_card_text(const struct rv_package *package, struct rv_buf *buf)
     add_sentence(manifest, "intended_use", "Intended use", buf);
     add_sentence(manifest, "limits", "Limits", buf);
     add_promise(manifest, buf);
+    add_language(manifest, buf);
     add_metrics(manifest, buf);
     add_curve(manifest, buf);
     add_evasion(manifest, buf);

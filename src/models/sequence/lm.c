@@ -5,9 +5,7 @@
 
 #include <math.h>
 
-#define ROOT_KEY 0x7265657665726f6fULL /* the empty context */
-
-static uint64_t extend(uint64_t context, uint16_t symbol)
+uint64_t rv_lm_context(uint64_t context, uint16_t symbol)
 {
     uint64_t key = rv_mix64(context ^ ((uint64_t)symbol + 1) * 0x9e3779b97f4a7c15ULL);
 
@@ -43,7 +41,7 @@ static int init_slots(struct rv_lm *lm, size_t slots)
 
 int rv_lm_init(struct rv_lm *lm)
 {
-    *lm = (struct rv_lm){ .root.key = ROOT_KEY };
+    *lm = (struct rv_lm){ .root.key = RV_LM_ROOT };
     return init_slots(lm, (size_t)1 << 12);
 }
 
@@ -82,7 +80,7 @@ static void count_up(uint32_t *counter)
 
 int rv_lm_add(struct rv_lm *lm, const uint16_t *calls, size_t count)
 {
-    uint64_t context[RV_LM_ORDER] = { ROOT_KEY };
+    uint64_t context[RV_LM_ORDER] = { RV_LM_ROOT };
     unsigned depth = 1;
 
     for (size_t i = 0; i < count; i++) {
@@ -94,7 +92,7 @@ int rv_lm_add(struct rv_lm *lm, const uint16_t *calls, size_t count)
 
             if (r < 0)
                 return r;
-            key[k] = extend(context[k], calls[i]);
+            key[k] = rv_lm_context(context[k], calls[i]);
             gram = slot_of(lm, key[k]);
             if (!gram->key) {
                 gram->key = key[k];
@@ -112,10 +110,71 @@ int rv_lm_add(struct rv_lm *lm, const uint16_t *calls, size_t count)
     return 0;
 }
 
+/** The entry of a key, made if there is none. NULL: no room or no memory, `*reterr` says which. */
+static struct rv_lm_entry *entry_of(struct rv_lm *lm, uint64_t key, int *reterr)
+{
+    struct rv_lm_entry *entry;
+
+    if (key == RV_LM_ROOT)
+        return &lm->root;
+    *reterr = grow(lm);
+    if (*reterr < 0)
+        return NULL;
+    entry = slot_of(lm, key);
+    if (!entry->key) {
+        entry->key = key;
+        lm->used++;
+    }
+    return entry;
+}
+
+int rv_lm_count(struct rv_lm *lm, const uint64_t *contexts, unsigned count, uint16_t symbol)
+{
+    for (unsigned k = 0; k < count; k++) {
+        int r = 0;
+        struct rv_lm_entry *gram = entry_of(lm, rv_lm_context(contexts[k], symbol), &r);
+        struct rv_lm_entry *parent;
+        bool fresh;
+
+        if (!gram)
+            return r;
+        fresh = gram->count == 0;
+        count_up(&gram->count);
+        parent = entry_of(lm, contexts[k], &r); /* may move the table: `gram` is done with */
+        if (!parent)
+            return r;
+        if (parent->count == 0)
+            parent->count = 1; /* a context that is no n-gram: the reader wants it seen */
+        parent->distinct += fresh;
+        count_up(&parent->total);
+    }
+    return 0;
+}
+
+double rv_lm_surprise(const struct rv_lm *lm, const uint64_t *contexts, unsigned count,
+                      uint16_t symbol, unsigned *ret_seen)
+{
+    double p = 1.0 / RV_LM_SYMBOLS;
+
+    *ret_seen = 0;
+    for (unsigned k = 0; k < count; k++) {
+        const struct rv_lm_entry *parent = k == 0 ? &lm->root : find(lm, contexts[k]);
+        const struct rv_lm_entry *gram;
+
+        if (!parent || parent->total == 0)
+            continue;
+        gram = find(lm, rv_lm_context(contexts[k], symbol));
+        *ret_seen += gram != NULL;
+        p = ((gram ? gram->count : 0) + parent->distinct * p) /
+            ((double)parent->total + parent->distinct);
+    }
+    return -log(p);
+}
+
 void rv_lm_begin(const struct rv_lm *lm, struct rv_lm_cursor *cursor)
 {
     *cursor = (struct rv_lm_cursor){ .depth = 1 };
-    cursor->context[0] = ROOT_KEY;
+    cursor->context[0] = RV_LM_ROOT;
     cursor->entry[0] = &lm->root;
 }
 
@@ -131,7 +190,7 @@ void rv_lm_next(const struct rv_lm *lm, struct rv_lm_cursor *cursor, uint16_t sy
     for (unsigned k = 0; k < depth; k++) {
         const struct rv_lm_entry *parent = cursor->entry[k];
 
-        key[k] = extend(cursor->context[k], symbol);
+        key[k] = rv_lm_context(cursor->context[k], symbol);
         if (parent && parent->total > 0) {
             gram[k] = find(lm, key[k]);
             p = ((gram[k] ? gram[k]->count : 0) + parent->distinct * p) /
@@ -209,7 +268,7 @@ int rv_lm_load(struct rv_lm *lm, struct rv_reader *reader)
     *lm = (struct rv_lm){ 0 };
     lm->root = load_entry(reader);
     count = rv_read_le64(reader);
-    if (reader->failed || lm->root.key != ROOT_KEY || count > reader->rest.len / 20)
+    if (reader->failed || lm->root.key != RV_LM_ROOT || count > reader->rest.len / 20)
         return -EBADMSG;
     while (slots * 2 < count * 3 + 3)
         slots *= 2;

@@ -49,6 +49,20 @@ void rv_lm_begin(const struct rv_lm *lm, struct rv_lm_cursor *cursor);
 void rv_lm_next(const struct rv_lm *lm, struct rv_lm_cursor *cursor, uint16_t symbol,
                 struct rv_lm_step *ret_step);
 
+/**
+ * Contexts of the caller's own making, from the widest to the narrowest, the first of them
+ * RV_LM_ROOT: each is smoothed by the one before it. Others are hashes of rv_lm_context(), begun
+ * with any number that no other kind of context begins with.
+ */
+#define RV_LM_ROOT 0x7265657665726f6fULL /* the empty context */
+uint64_t rv_lm_context(uint64_t context, uint16_t symbol);
+/** Count one symbol in each context. @return 0; -ENOMEM; -EFBIG past RV_LM_ENTRIES_MAX. */
+RV_MUST_CHECK int rv_lm_count(struct rv_lm *lm, const uint64_t *contexts, unsigned count,
+                              uint16_t symbol);
+/** -ln p of a symbol, and how many of the contexts it was seen in. */
+double rv_lm_surprise(const struct rv_lm *lm, const uint64_t *contexts, unsigned count,
+                      uint16_t symbol, unsigned *ret_seen);
+
 /** Append the model, sorted by key: the same counts give the same bytes. */
 RV_MUST_CHECK int rv_lm_save(const struct rv_lm *lm, struct rv_buf *into);
 /** @return 0; -EBADMSG; -ENOMEM. */

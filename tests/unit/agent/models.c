@@ -27,6 +27,7 @@ static uint32_t see(struct rv_models *models, uint64_t time_ns, int32_t files, i
     struct rv_vector vector = { 0 };
     struct rv_verdict verdict;
     struct rv_p_value p;
+    struct rv_models_session session;
     struct rv_models_seen seen = {
         .vector = &vector,
         .verdict = &verdict,
@@ -39,7 +40,8 @@ static uint32_t see(struct rv_models *models, uint64_t time_ns, int32_t files, i
 
     vector.value[RV_FEATURE_FILES] = files;
     vector.value[RV_FEATURE_DIRS] = dirs;
-    rv_models_score(models, seen.class, &vector, &verdict, &p);
+    rv_models_score(models, &(struct rv_models_asked){ .vector = &vector, .class = seen.class },
+                    &verdict, &p, &session);
     seen.alarmed = verdict.risk >= ALARM;
     seen.fate = seen.alarmed ? RV_FATE_HOLD : RV_FATE_NORMAL;
     rv_models_take(models, &seen);
@@ -129,11 +131,13 @@ static void drift_steps_down_once_and_a_swap_steps_up(void **state)
         struct rv_vector vector;
         struct rv_verdict verdict;
         struct rv_p_value p;
+        struct rv_models_session session;
         struct rv_models_seen seen = { .vector = &vector, .verdict = &verdict };
 
         for (size_t f = 0; f < RV_FEATURE_COUNT; f++)
             vector.value[f] = 50 + (int32_t)(i % 4);
-        rv_models_score(models, 0, &vector, &verdict, &p);
+        rv_models_score(models, &(struct rv_models_asked){ .vector = &vector }, &verdict, &p,
+                        &session);
         seen.time_ns = now += RV_NS_PER_S;
         seen.fate = RV_FATE_NORMAL;
         rv_models_take(models, &seen);

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "features/features.h"
+#include "models/language.h"
 #include "models/calibration.h"
 #include "models/model.h"
 #include "models/package.h"
@@ -45,9 +46,30 @@ const struct rv_model *rv_models_live(const struct rv_models *models);
 const char *rv_models_live_hex(const struct rv_models *models);
 enum rv_light rv_models_light(const struct rv_models *models); /* of the live model's promise */
 
-/** The live model's verdict, without reasons, and the p-value its risk was made from. */
-void rv_models_score(const struct rv_models *models, uint32_t class, const struct rv_vector *vector,
-                     struct rv_verdict *ret_verdict, struct rv_p_value *ret_p);
+/** An event and its process, as rv_features_update() left it: sessions go on by it. */
+void rv_models_hear(struct rv_models *models, const struct rv_event *event,
+                    const struct rv_process *process);
+
+struct rv_models_asked {
+    const struct rv_vector *vector;
+    uint32_t class;
+    const struct rv_process *process; /* NULL: of no session */
+    uint32_t tid;
+};
+/** What the process's session had to say beside its vector. */
+struct rv_models_session {
+    struct rv_session_score score;
+    struct rv_p_value vector_p, p; /* before each is divided by its share of alpha */
+    uint32_t share_ppm;  /* 0: the model knows no sessions */
+    bool speaks;         /* the risk is the session's */
+};
+/**
+ * The live model's verdict, without reasons, and the p-value its risk was made from: the smaller of
+ * the vector's and the session's, each divided by its share of the promise's alpha.
+ */
+void rv_models_score(const struct rv_models *models, const struct rv_models_asked *asked,
+                     struct rv_verdict *ret_verdict, struct rv_p_value *ret_p,
+                     struct rv_models_session *ret_session);
 
 /** What the live model's risk may decide: less than an alarm once it has stepped down. */
 uint32_t rv_models_risk_to_decide_on(const struct rv_models *models, uint32_t risk);
@@ -63,6 +85,8 @@ enum rv_fate {
 struct rv_models_seen {
     const struct rv_vector *vector;
     const struct rv_verdict *verdict; /* of rv_models_score() */
+    const struct rv_process *process; /* NULL: of no session */
+    uint32_t tid;
     uint32_t class, weight;
     uint64_t time_ns;
     uint64_t random; /* breaks ties of p-values; from the event, so that replay repeats it */
@@ -87,7 +111,8 @@ struct rv_models_label {
     const struct rv_vector *vector;
     uint32_t class;
     struct rv_sha256 model; /* that gave the verdict */
-    uint64_t time_ns;       /* now, by the boot clock */
+    int64_t session_q16;    /* what its session scored; negative: not known */
+    uint64_t time_ns; /* now, by the boot clock */
     enum rv_judgement judgement;
 };
 void rv_models_label(struct rv_models *models, const struct rv_models_label *label);

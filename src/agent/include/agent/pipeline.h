@@ -40,6 +40,7 @@ struct rv_outcome {
     const struct rv_vector *vector;   /* NULL: not scored */
     struct rv_verdict verdict;        /* all zero when not scored; attributions when it matters */
     struct rv_p_value p;              /* what the risk was made from */
+    struct rv_models_session session; /* what the process's session had to say */
     const char *action;               /* "file.read"; NULL: nothing to decide */
     struct rv_text program;           /* path of the acting program; may be empty */
     const struct rv_uid *principal, *resource; /* with `action` */

@@ -16,6 +16,7 @@ struct rv_receipt_verdict {
     int64_t attribution_q16[RV_FEATURE_COUNT]; /* features that are not named have no part */
     struct rv_p_value p;
     uint32_t class; /* kind of program, below RV_KIND_COUNT_ */
+    int64_t session_q16; /* what its session scored; -1: the model knows no sessions */
     bool held;      /* its score waited for a person's judgement */
 };
 

@@ -45,6 +45,15 @@ static int shift_base(struct rv_forest **forest, int64_t shift)
     return 0;
 }
 
+/** Both detectors can keep their share of so many alarms a host-day with 95 %, together. */
+static bool can_promise(size_t normals, uint64_t alarms)
+{
+    double alpha = (double)alarms / 100000, share = (double)RV_LANGUAGE_SHARE_PPM / 1000000;
+
+    return rv_pac_rank(normals, alpha * share, 0.05 / 2) > 0 &&
+           rv_pac_rank(normals, alpha * (1 - share), 0.05 / 2) > 0;
+}
+
 /**
  * The least number of false alarms a host-day that so many scores can promise with 95 %: a host-day
  * is 100,000 verdicts (models/promise.h).
@@ -53,7 +62,7 @@ static int add_promise(json_t *manifest, size_t normals)
 {
     uint64_t alarms = 1;
 
-    while (alarms < 50000 && rv_pac_rank(normals, (double)alarms / 100000, 0.05) == 0)
+    while (alarms < 50000 && !can_promise(normals, alarms))
         alarms++;
     return json_object_set_new(manifest, "promise",
                                json_pack("{s:I, s:i, s:I}", "alarms_per_host_day_ppm",
@@ -148,6 +157,29 @@ static int learn(struct task_training *training, const struct vectors *vectors,
     return r;
 }
 
+/** The language model of sessions, beside the forests. */
+static int add_language(struct task_training *training, const struct utterances *utterances)
+{
+    RV_AUTO(rv_language_free) struct rv_language *language = NULL;
+    RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
+    size_t normal = 0, attack = 0;
+    int r = rv_language_train(&language, utterances->items, utterances->count, &training->options);
+
+    if (r < 0)
+        return r;
+    rv_language_save(language, &bytes);
+    if (bytes.failed)
+        return -ENOMEM;
+    rv_language_size(language, &normal, &attack);
+    if (json_object_set_new(training->manifest, "language",
+                            json_pack("{s:I, s:I, s:I, s:i}", "normal_ngrams", (json_int_t)normal,
+                                      "attack_ngrams", (json_int_t)attack, "symbols",
+                                      (json_int_t)utterances->count, "alpha_share_ppm",
+                                      (int)rv_language_share_ppm(language))) < 0)
+        return -ENOMEM;
+    return rv_package_add(training->writer, "language", rv_buf_span(&bytes));
+}
+
 static int take_labels(const struct task_training *training, struct vectors *vectors,
                        const struct behaviour_options *options)
 {
@@ -175,13 +207,14 @@ static int take_labels(const struct task_training *training, struct vectors *vec
 static int train(struct task_training *training)
 {
     RV_AUTO(vectors_done) struct vectors vectors = { 0 };
+    RV_AUTO(utterances_done) struct utterances utterances = { 0 };
     struct behaviour_options options = {
         .seed = training->options.seed,
         .source_cap_ppm = (uint32_t)training->source_cap * 10000,
         .kernel = training->kernel,
     };
     size_t normals = 0;
-    int r = behaviour_gather(&training->files, &vectors, training->manifest);
+    int r = behaviour_gather(&training->files, &vectors, &utterances, training->manifest);
 
     if (r < 0)
         return r;
@@ -197,6 +230,8 @@ static int train(struct task_training *training)
     r = take_labels(training, &vectors, &options);
     if (r == 0)
         r = learn(training, &vectors, &options);
+    if (r == 0)
+        r = add_language(training, &utterances);
     if (r < 0)
         fprintf(stderr, "training failed: %s\n", strerror(-r));
     return r;
@@ -205,20 +240,45 @@ static int train(struct task_training *training)
 struct scoring {
     const struct rv_model *model;
     const struct rv_calibration *calibration;
+    const struct rv_language *language; /* NULL, and no sessions: the package has none */
+    struct rv_sessions *sessions;
     const struct task_sink *sink;
 };
+
+/** Vector and session together, as shipped; the raw score is the one that speaks. */
+static struct rv_score score_of(const struct scoring *scoring, const struct behaviour_seen *seen)
+{
+    const struct rv_process *process = seen->process;
+    int64_t raw = rv_model_score_q16(scoring->model, seen->vector);
+    struct rv_p_value p = rv_calibration_p(scoring->calibration, rv_process_class(process), raw);
+    struct rv_session_score session;
+    bool speaks = false;
+
+    if (scoring->sessions) {
+        rv_sessions_score(scoring->sessions, process, seen->event->tid, &session);
+        rv_sessions_spoke(scoring->sessions, process, seen->event->tid);
+        p = rv_language_combine(
+            p, rv_calibration_p(rv_language_calibration(scoring->language), 0, session.raw_q16),
+            rv_language_share_ppm(scoring->language), &speaks);
+    }
+    if (speaks)
+        raw = session.raw_q16;
+    return (struct rv_score){ .risk = rv_risk_of_p(p), .raw = (double)raw / 65536 };
+}
 
 /** The id is the process and its program: `tgid.start:path`. */
 static int put_vector(void *context, const struct behaviour_seen *seen)
 {
     const struct scoring *scoring = context;
     const struct rv_process *process = seen->process;
-    int64_t raw = rv_model_score_q16(scoring->model, seen->vector);
-    struct rv_score score = {
-        .risk = rv_calibration_risk(scoring->calibration, rv_process_class(process), raw),
-        .raw = (double)raw / 65536,
-    };
     RV_AUTO(rv_freep) char *id = NULL;
+    struct rv_score score;
+
+    if (scoring->sessions)
+        rv_sessions_hear(scoring->sessions, seen->event, process);
+    if (!seen->vector)
+        return 0;
+    score = score_of(scoring, seen);
 
     if (asprintf(&id, "%u.%llu:%s", process->key.tgid,
                  (unsigned long long)process->key.start_boot_ns, process->program->path) < 0)
@@ -246,16 +306,34 @@ int behaviour_open(const struct rv_package *package, struct rv_model **ret_model
     return 0;
 }
 
+int behaviour_language(const struct rv_package *package, struct rv_language **ret_language)
+{
+    struct rv_span section = rv_package_section(package, "language");
+    int r = section.data ? rv_language_load(ret_language, section) : 0;
+
+    if (r < 0)
+        fprintf(stderr, "the language model in the package is damaged or of another version\n");
+    return r;
+}
+
 static int score(const struct rv_package *package, const char *input, const struct task_sink *sink)
 {
     RV_AUTO(rv_model_free) struct rv_model *model = NULL;
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
+    RV_AUTO(rv_language_free) struct rv_language *language = NULL;
+    RV_AUTO(rv_sessions_free) struct rv_sessions *sessions = NULL;
     struct task_files files = { .normal = { .items = &input, .count = 1 } };
     struct scoring scoring = { .sink = sink };
     int r = behaviour_open(package, &model, &calibration);
 
+    if (r == 0)
+        r = behaviour_language(package, &language);
+    if (r == 0 && language)
+        r = rv_sessions_new(&sessions, language);
     if (r < 0)
         return r;
+    scoring.language = language;
+    scoring.sessions = sessions;
     scoring.model = model;
     scoring.calibration = calibration;
     return behaviour_walk(&files, put_vector, &scoring, NULL);

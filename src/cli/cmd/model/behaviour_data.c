@@ -61,6 +61,26 @@ int vectors_add(struct vectors *vectors, const struct rv_vector *vector, uint32_
     return 0;
 }
 
+void utterances_done(struct utterances *utterances)
+{
+    free(utterances->items);
+    *utterances = (struct utterances){ 0 };
+}
+
+static int utterances_add(struct utterances *utterances, const struct rv_utterance *utterance)
+{
+    if (utterances->count == utterances->room) {
+        size_t room = utterances->room ? utterances->room * 2 : 4096;
+        int r = grow_one(&utterances->items, room, sizeof(*utterances->items));
+
+        if (r < 0)
+            return r;
+        utterances->room = room;
+    }
+    utterances->items[utterances->count++] = *utterance;
+    return 0;
+}
+
 /* ---- Streams ---- */
 
 void behaviour_streams_done(struct behaviour_streams *streams)
@@ -157,13 +177,15 @@ static int take_event(struct walk *walk, struct behaviour_stream *stream,
     struct rv_vector vector;
 
     rv_features_update(walk->features, event, &change);
-    if (!change.process || change.due != RV_SCORE_DUE)
+    if (!change.process)
         return 0;
-    rv_features_vector(walk->features, change.process, &vector);
-    stream->rows++;
+    if (change.due == RV_SCORE_DUE) {
+        rv_features_vector(walk->features, change.process, &vector);
+        seen.vector = &vector;
+        stream->rows++;
+    }
     seen.features = walk->features;
     seen.process = change.process;
-    seen.vector = &vector;
     seen.host = walk->host;
     return walk->take(walk->context, &seen);
 }
@@ -233,21 +255,62 @@ int behaviour_walk(const struct task_files *files, behaviour_take take, void *co
     return r;
 }
 
+struct gathering {
+    struct vectors *vectors;
+    struct utterances *utterances;
+};
+
+/** An event, and each system call of a batch. */
+static int gather_utterances(struct utterances *utterances, const struct behaviour_seen *seen)
+{
+    const struct rv_event_syscalls *batch = (const void *)seen->event;
+    struct rv_utterance utterance = {
+        .session = rv_session_key(seen->process) ^ (uint64_t)seen->host << 1,
+        .source = seen->stream->number,
+        .symbol = rv_symbol_of(seen->event, seen->process),
+        .kind = (uint8_t)seen->process->program->kind,
+        .attack = seen->stream->attack,
+        .due = seen->vector != NULL,
+    };
+    struct rv_span calls;
+    int r = 0;
+
+    if (utterance.symbol != RV_SYMBOL_NONE || utterance.due)
+        r = utterances_add(utterances, &utterance);
+    if (seen->event->type != RV_EVENT_SYSCALLS)
+        return r;
+    calls = rv_event_str(seen->event, &batch->calls);
+    utterance.session =
+        rv_session_key_of_thread(seen->process, seen->event->tid) ^ (uint64_t)seen->host << 1;
+    utterance.due = false;
+    for (size_t i = 0; i + 2 <= calls.len && r == 0; i += 2) {
+        utterance.symbol = rv_symbol_of_call(calls.data[i] | (uint32_t)calls.data[i + 1] << 8);
+        r = utterances_add(utterances, &utterance);
+    }
+    return r;
+}
+
 /** An attack is alerted on in life, so nothing of it becomes what is usual here. */
 static int gather(void *context, const struct behaviour_seen *seen)
 {
-    int r = vectors_add(context, seen->vector, rv_process_class(seen->process),
-                        seen->stream->number, seen->stream->attack);
+    struct gathering *gathering = context;
+    int r = gather_utterances(gathering->utterances, seen);
 
+    if (r < 0 || !seen->vector)
+        return r;
+    r = vectors_add(gathering->vectors, seen->vector, rv_process_class(seen->process),
+                    seen->stream->number, seen->stream->attack);
     if (seen->stream->attack)
         rv_features_taint(seen->features, seen->process);
     return r;
 }
 
-int behaviour_gather(const struct task_files *files, struct vectors *vectors, json_t *manifest)
+int behaviour_gather(const struct task_files *files, struct vectors *vectors,
+                     struct utterances *utterances, json_t *manifest)
 {
     RV_AUTO(behaviour_streams_done) struct behaviour_streams streams = { 0 };
-    int r = behaviour_walk(files, gather, vectors, &streams);
+    struct gathering gathering = { vectors, utterances };
+    int r = behaviour_walk(files, gather, &gathering, &streams);
 
     vectors->sources = (uint32_t)streams.count;
     for (size_t i = 0; i < streams.count && r == 0; i++)

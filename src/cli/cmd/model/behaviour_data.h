@@ -10,6 +10,7 @@
 #include "event/segment.h"
 #include "features/features.h"
 #include "models/labels.h"
+#include "models/language.h"
 
 /** Vectors with what is known of each. All-zero is a valid empty set. */
 struct vectors {
@@ -31,6 +32,13 @@ static inline const int32_t *vectors_row(const struct vectors *vectors, size_t r
     return vectors->values + row * RV_FEATURE_COUNT;
 }
 
+/** Events as the language model takes them. All-zero is a valid empty set. */
+struct utterances {
+    struct rv_utterance *items;
+    size_t count, room;
+};
+void utterances_done(struct utterances *utterances); /* cleanup attribute */
+
 /** A recorded stream. */
 struct behaviour_stream {
     const char *path;
@@ -47,11 +55,11 @@ struct behaviour_streams {
 };
 void behaviour_streams_done(struct behaviour_streams *streams); /* cleanup attribute */
 
-/** One vector that is worth a verdict. */
+/** One event of a process, and the vector when it is worth a verdict. */
 struct behaviour_seen {
     struct rv_features *features;
     const struct rv_process *process;
-    const struct rv_vector *vector;
+    const struct rv_vector *vector; /* NULL: no verdict is due */
     const struct rv_event *event;
     const struct behaviour_stream *stream;
     unsigned host; /* counts up when another host begins, with a state that knows nothing */
@@ -67,9 +75,10 @@ typedef int (*behaviour_take)(void *context, const struct behaviour_seen *seen);
 RV_MUST_CHECK int behaviour_walk(const struct task_files *files, behaviour_take take, void *context,
                                  struct behaviour_streams *ret_streams);
 
-/** The vectors of streams, each a source, noted in the manifest. @return 0, or -errno, said. */
+/** The vectors and events of streams, each a source, noted in the manifest. @return 0, or -errno,
+ * said. */
 RV_MUST_CHECK int behaviour_gather(const struct task_files *files, struct vectors *vectors,
-                                   json_t *manifest);
+                                   struct utterances *utterances, json_t *manifest);
 
 /** What people judged, in files of `reeve decisions labels`, noted in the manifest. */
 RV_MUST_CHECK int behaviour_labels(const struct rv_option_list *files, struct rv_labels *labels,

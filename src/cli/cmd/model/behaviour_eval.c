@@ -14,11 +14,11 @@
 #define EVASION  200U     /* as every evasion table says */
 #define HOST_DAY 100000.0 /* verdicts; streams are dense, so time in them says nothing */
 
-/** Three ways to come to a risk. */
-enum view { VIEW_SHIPPED = 0, VIEW_HOST, VIEW_BUILT_IN, VIEW_COUNT_ };
+/** Ways to come to a risk; what one detector alone says is calibrated on the host. */
+enum view { VIEW_SHIPPED = 0, VIEW_HOST, VIEW_VECTORS, VIEW_SESSIONS, VIEW_BUILT_IN, VIEW_COUNT_ };
 static const char *const view_names[VIEW_COUNT_] = {
-    [VIEW_SHIPPED] = "as shipped",
-    [VIEW_HOST] = "calibrated on the host",
+    [VIEW_SHIPPED] = "as shipped",      [VIEW_HOST] = "calibrated on the host",
+    [VIEW_VECTORS] = "vectors alone",   [VIEW_SESSIONS] = "sessions alone",
     [VIEW_BUILT_IN] = "built-in model",
 };
 
@@ -38,6 +38,7 @@ struct evaluation {
     const struct rv_package *package;
     struct rv_model *model;
     struct rv_calibration *calibration;
+    struct rv_language *language;      /* NULL: the package has none */
     struct rv_models *host, *built_in; /* of the host at hand */
     unsigned host_number;
     struct figures_scores normal, attack; /* vectors, as shipped */
@@ -51,6 +52,7 @@ static void evaluation_done(struct evaluation *evaluation)
     rv_models_free(&evaluation->host);
     rv_models_free(&evaluation->built_in);
     rv_model_free(&evaluation->model);
+    rv_language_free(&evaluation->language);
     rv_calibration_free(&evaluation->calibration);
     figures_done(&evaluation->normal);
     figures_done(&evaluation->attack);
@@ -80,14 +82,19 @@ static int begin_host(struct evaluation *evaluation, unsigned host)
  * As the judge does: score, then learn what is not alarmed. Nothing is learnt from attacks: each is
  * judged as the first one on its host. @return the risk.
  */
-static uint32_t judge(struct rv_models *models, const struct behaviour_seen *seen)
+static uint32_t judge(struct rv_models *models, const struct behaviour_seen *seen,
+                      struct rv_models_session *session)
 {
+    struct rv_models_asked asked = { seen->vector, rv_process_class(seen->process), seen->process,
+                                     seen->event->tid };
     struct rv_verdict verdict;
     struct rv_p_value p;
     struct rv_models_seen taught = {
         .vector = seen->vector,
         .verdict = &verdict,
-        .class = rv_process_class(seen->process),
+        .process = seen->process,
+        .tid = seen->event->tid,
+        .class = asked.class,
         .weight = seen->event->weight,
         .time_ns = seen->event->time_boot_ns,
         .random = rv_mix64(seen->event->time_boot_ns ^ seen->event->tgid),
@@ -95,7 +102,7 @@ static uint32_t judge(struct rv_models *models, const struct behaviour_seen *see
         .learn = !seen->stream->attack,
     };
 
-    rv_models_score(models, taught.class, seen->vector, &verdict, &p);
+    rv_models_score(models, &asked, &verdict, &p, session);
     taught.alarmed = verdict.risk >= ALARM;
     taught.fate = taught.alarmed ? RV_FATE_HOLD : taught.tainted ? RV_FATE_FORGET : RV_FATE_NORMAL;
     rv_models_take(models, &taught);
@@ -171,20 +178,41 @@ static void add_attack(struct evaluation *evaluation, const struct behaviour_see
             least_risk(evaluation, seen, RV_CLASS_DILUTE | RV_CLASS_RAISE) >= EVASION;
 }
 
+/** What was shipped says: nothing is learnt here. */
+static uint32_t shipped_risk(const struct evaluation *evaluation, const struct behaviour_seen *seen,
+                             int64_t raw, int64_t session_raw)
+{
+    struct rv_p_value p =
+        rv_calibration_p(evaluation->calibration, rv_process_class(seen->process), raw);
+    bool speaks;
+
+    if (evaluation->language)
+        p = rv_language_combine(
+            p, rv_calibration_p(rv_language_calibration(evaluation->language), 0, session_raw),
+            rv_language_share_ppm(evaluation->language), &speaks);
+    return rv_risk_of_p(p);
+}
+
 static int take(void *context, const struct behaviour_seen *seen)
 {
     struct evaluation *evaluation = context;
-    int64_t raw = rv_model_score_q16(evaluation->model, seen->vector);
+    struct rv_models_session session, none;
     bool attack = seen->stream->attack;
     uint32_t risk[VIEW_COUNT_];
     int r = begin_host(evaluation, seen->host);
+    int64_t raw;
 
     if (r < 0)
         return r;
-    risk[VIEW_SHIPPED] =
-        rv_calibration_risk(evaluation->calibration, rv_process_class(seen->process), raw);
-    risk[VIEW_HOST] = judge(evaluation->host, seen);
-    risk[VIEW_BUILT_IN] = judge(evaluation->built_in, seen);
+    rv_models_hear(evaluation->host, seen->event, seen->process);
+    if (!seen->vector)
+        return 0;
+    raw = rv_model_score_q16(evaluation->model, seen->vector);
+    risk[VIEW_HOST] = judge(evaluation->host, seen, &session);
+    risk[VIEW_SHIPPED] = shipped_risk(evaluation, seen, raw, session.score.raw_q16);
+    risk[VIEW_VECTORS] = rv_risk_of_p(session.vector_p);
+    risk[VIEW_SESSIONS] = session.share_ppm ? rv_risk_of_p(session.p) : 0;
+    risk[VIEW_BUILT_IN] = judge(evaluation->built_in, seen, &none);
     rv_features_note_risk(seen->features, seen->process, risk[VIEW_HOST]);
     if (risk[VIEW_HOST] >= ALARM || attack)
         rv_features_taint(seen->features, seen->process);
@@ -407,6 +435,8 @@ int behaviour_eval(const struct rv_package *package, const struct task_files *fi
     int r = behaviour_open(package, &evaluation.model, &evaluation.calibration);
 
     (void)seed; /* nothing here is left to chance */
+    if (r == 0)
+        r = behaviour_language(package, &evaluation.language);
     if (r < 0)
         return r;
     evaluation.streams =

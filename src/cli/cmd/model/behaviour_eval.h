@@ -18,3 +18,7 @@ RV_MUST_CHECK int behaviour_open(const struct rv_package *package, struct rv_mod
 /** The task's eval (task.h). */
 RV_MUST_CHECK int behaviour_eval(const struct rv_package *package, const struct task_files *files,
                                  uint64_t seed, json_t *report);
+
+/** The language model of the package; NULL when it has none. @return 0, or -errno, said. */
+RV_MUST_CHECK int behaviour_language(const struct rv_package *package,
+                                     struct rv_language **ret_language);

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "command.h"
 #include "enforce/score_package.h"
+#include "models/language.h"
 
 static json_t *describe_forest(const struct rv_package *package, const char *section)
 {
@@ -22,6 +23,20 @@ static json_t *describe_forest(const struct rv_package *package, const char *sec
     return out;
 }
 
+static json_t *describe_language(const struct rv_package *package)
+{
+    RV_AUTO(rv_language_free) struct rv_language *language = NULL;
+    size_t normal = 0, attack = 0;
+
+    if (rv_language_load(&language, rv_package_section(package, "language")) < 0)
+        return json_null();
+    rv_language_size(language, &normal, &attack);
+    return json_pack("{s:I, s:I, s:i, s:I}", "normal_ngrams", (json_int_t)normal, "attack_ngrams",
+                     (json_int_t)attack, "alpha_share_ppm", (int)rv_language_share_ppm(language),
+                     "calibration_scores",
+                     (json_int_t)rv_calibration_count(rv_language_calibration(language), 0));
+}
+
 static json_t *describe_section(const struct rv_package *package, const char *name)
 {
     struct rv_span bytes = rv_package_section(package, name);
@@ -33,6 +48,8 @@ static json_t *describe_section(const struct rv_package *package, const char *na
     out = json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)bytes.len, "sha256", hex);
     if (strncmp(name, "forest", 6) == 0)
         (void)json_object_set_new(out, "forest", describe_forest(package, name));
+    if (rv_streq(name, "language"))
+        (void)json_object_set_new(out, "language", describe_language(package));
     return out;
 }
 
@@ -61,6 +78,7 @@ static void print_text(const json_t *all)
     json_array_foreach(json_object_get(all, "sections"), index, section)
     {
         const json_t *forest = json_object_get(section, "forest");
+        const json_t *language = json_object_get(section, "language");
 
         printf("  %-18s %10lld bytes", json_string_value(json_object_get(section, "name")),
                (long long)json_integer_value(json_object_get(section, "bytes")));
@@ -70,6 +88,10 @@ static void print_text(const json_t *all)
                    (long long)json_integer_value(json_object_get(forest, "depth")),
                    (long long)json_integer_value(json_object_get(forest, "nodes")),
                    (long long)json_integer_value(json_object_get(forest, "width")));
+        if (json_is_object(language))
+            printf("  %lld n-grams of normal work, %lld of attacks",
+                   (long long)json_integer_value(json_object_get(language, "normal_ngrams")),
+                   (long long)json_integer_value(json_object_get(language, "attack_ngrams")));
         putchar('\n');
     }
     (void)json_dumpf(json_object_get(all, "manifest"), stdout, JSON_INDENT(2));

@@ -17,7 +17,8 @@
  * anything that a writer would not have written.
  *
  * Section names in use ([a-z0-9.-]): "manifest" (canonical JSON, required), "forest",
- * "forest.monotone", "golden", "calibration", "sequence", "series", "text", "isolation", "mlp".
+ * "forest.monotone", "golden", "calibration", "language", "sequence", "series", "text",
+ * "isolation", "mlp".
  */
 #pragma once
 
