@@ -59,6 +59,18 @@ static char find_separator(struct rv_span head)
     return candidates[best];
 }
 
+/** A copy that does not steer a terminal and holds no tab or line end. */
+static char *dup_shown(struct rv_span text)
+{
+    char *copy = rv_span_dup(text);
+
+    for (char *c = copy; c && *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+    return copy;
+}
+
 static int read_head(struct rv_series *series, struct table *table, struct rv_span head,
                      struct rv_dataset_error *reterr)
 {
@@ -80,9 +92,16 @@ static int read_head(struct rv_series *series, struct table *table, struct rv_sp
         series->labelled |= role == FLAG;
         if (role != VALUE)
             continue;
-        series->column[series->columns] = rv_span_dup(rv_span_trim(field));
+        series->column[series->columns] = dup_shown(rv_span_trim(field));
         if (!series->column[series->columns])
             return -ENOMEM;
+        for (size_t i = 0; i < series->columns; i++) {
+            if (rv_streq(series->column[i], series->column[series->columns])) {
+                series->columns++;
+                return rv_dataset_refuse(reterr, 1, "two columns are named '%.60s'",
+                                         series->column[i]);
+            }
+        }
         series->columns++;
     }
     if (series->columns == 0)
@@ -90,12 +109,25 @@ static int read_head(struct rv_series *series, struct table *table, struct rv_sp
     return 0;
 }
 
+/** What programs write where a reading is missing. */
+static bool is_missing(struct rv_span cell)
+{
+    static const char *const words[] = { "", "nan", "na", "n/a", "null", "none", "-", "?" };
+
+    for (size_t i = 0; i < RV_COUNT(words); i++) {
+        if (same_folded(cell, words[i]))
+            return true;
+    }
+    return false;
+}
+
+/** Decimal, as in CSV: strtod() alone would take hexadecimal and infinity too. */
 static int read_number(double *ret_value, struct rv_span cell)
 {
     char text[64], *end;
 
     cell = rv_span_trim(cell);
-    if (cell.len == 0) {
+    if (is_missing(cell)) {
         *ret_value = NAN;
         return 0;
     }
@@ -103,6 +135,8 @@ static int read_number(double *ret_value, struct rv_span cell)
         return -EBADMSG;
     memcpy(text, cell.data, cell.len);
     text[cell.len] = '\0';
+    if (strspn(text, "0123456789+-.eE") != cell.len)
+        return -EBADMSG;
     *ret_value = strtod(text, &end);
     return *end == '\0' && isfinite(*ret_value) && fabs(*ret_value) < 1e30 ? 0 : -EBADMSG;
 }
@@ -110,7 +144,9 @@ static int read_number(double *ret_value, struct rv_span cell)
 /** BATADAL marks hours that nobody labelled by -999. */
 static enum rv_label label_of(double flag)
 {
-    return flag < 0 || isnan(flag) ? RV_LABEL_UNKNOWN : flag > 0 ? RV_LABEL_ATTACK : RV_LABEL_NORMAL;
+    return flag < 0 || isnan(flag) ? RV_LABEL_UNKNOWN
+           : flag > 0              ? RV_LABEL_ATTACK
+                                   : RV_LABEL_NORMAL;
 }
 
 static int grow_rows(struct rv_series *series, size_t *room)
@@ -154,7 +190,8 @@ static int read_row(struct rv_series *series, const struct table *table, struct 
         if (table->role[at] == TIME)
             id = rv_span_trim(field);
         if (table->role[at] == VALUE && read_number(&value[filled++], field) < 0)
-            return rv_dataset_refuse(reterr, number, "cell %zu is not a number", at + 1);
+            return rv_dataset_refuse(reterr, number, "'%.60s', cell %zu, is not a number",
+                                     series->column[filled - 1], at + 1);
         if (table->role[at] == FLAG) {
             if (read_number(&flag, field) < 0)
                 return rv_dataset_refuse(reterr, number, "the label is not a number");
@@ -165,7 +202,7 @@ static int read_row(struct rv_series *series, const struct table *table, struct 
         return rv_dataset_refuse(reterr, number, "%zu cells, but the header has %zu columns", at,
                                  table->fields);
     (void)snprintf(fallback, sizeof(fallback), "%zu", series->rows);
-    series->row_id[series->rows] = rv_span_dup(id.len ? id : rv_span_str(fallback));
+    series->row_id[series->rows] = dup_shown(id.len ? id : rv_span_str(fallback));
     if (!series->row_id[series->rows])
         return -ENOMEM;
     series->rows++;

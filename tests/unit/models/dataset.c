@@ -104,6 +104,37 @@ static void series_find_separator_time_and_label(void **state)
     rv_series_set_done(&set);
 }
 
+static void what_stands_for_a_missing_reading_is_one(void **state)
+{
+    static const char text[] =
+        "time,a,b,label\n1,nan,2,0\n2,NA,2,NaN\n3,null,\" N/A \",\n4, - ,?,1\n";
+    struct rv_series_set set = { 0 };
+
+    (void)state;
+    rv_assert_ok(rv_series_parse(&set, "x", rv_span_str(text), NULL));
+    assert_int_equal(set.items[0].rows, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(isnan(set.items[0].value[2 * i]));
+    assert_true(isnan(set.items[0].value[5]));
+    assert_int_equal(set.items[0].label[0], RV_LABEL_NORMAL);
+    assert_int_equal(set.items[0].label[1], RV_LABEL_UNKNOWN);
+    assert_int_equal(set.items[0].label[2], RV_LABEL_UNKNOWN);
+    rv_series_set_done(&set);
+}
+
+/** Names end up in lists of tabs and lines, and on terminals. */
+static void names_from_a_file_keep_to_their_cell(void **state)
+{
+    static const char text[] = "time;a\tb;c\n1\x1b[2J\tx;2;3\n";
+    struct rv_series_set set = { 0 };
+
+    (void)state;
+    rv_assert_ok(rv_series_parse(&set, "x", rv_span_str(text), NULL));
+    assert_string_equal(set.items[0].column[0], "a?b");
+    assert_string_equal(set.items[0].row_id[0], "1?[2J?x");
+    rv_series_set_done(&set);
+}
+
 static void bad_series_are_refused_with_the_line(void **state)
 {
     static const struct {
@@ -115,7 +146,10 @@ static void bad_series_are_refused_with_the_line(void **state)
         { "a,b\n1,2\n1\n", 3 },
         { "a,b\n1,2,3\n", 2 },
         { "a,b\n1,x\n", 2 },
-        { "a,b\n1,nan\n", 2 },
+        { "a,b\n1,inf\n", 2 },
+        { "a,b\n1,0x10\n", 2 },
+        { "a,b\n1,\"2,5\"\n", 2 },
+        { "a,b,a\n1,2,3\n", 1 },
         { "a,b\n1,1e300\n", 2 },
     };
 
@@ -226,6 +260,8 @@ int main(void)
         cmocka_unit_test(bad_sequences_are_refused_with_the_line),
         cmocka_unit_test(copies_go_and_the_first_stays),
         cmocka_unit_test(series_find_separator_time_and_label),
+        cmocka_unit_test(what_stands_for_a_missing_reading_is_one),
+        cmocka_unit_test(names_from_a_file_keep_to_their_cell),
         cmocka_unit_test(bad_series_are_refused_with_the_line),
         cmocka_unit_test(a_tar_gives_its_csv_members),
         cmocka_unit_test(lines_come_plain_or_as_json),

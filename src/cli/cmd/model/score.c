@@ -8,10 +8,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+/** The id is from the data: no byte of it may end the cell or the line, or steer a terminal. */
 static int put_line(void *context, const char *id, const struct rv_score *score)
 {
     (void)context;
-    return printf("%s\t%u\t%.6f\n", id, score->risk, score->raw) < 0 ? -EIO : 0;
+    for (const char *c = id; *c; c++) {
+        if (putchar((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c) == EOF)
+            return -EIO;
+    }
+    return printf("\t%u\t%.6f\n", score->risk, score->raw) < 0 ? -EIO : 0;
 }
 
 static int put_json(void *context, const char *id, const struct rv_score *score)
@@ -73,10 +78,11 @@ int cmd_model_score(int argc, char **argv)
     if (help || !model || !input || operands > 0) {
         FILE *to = help ? stdout : stderr;
 
-        fputs("usage: reeve model score --model FILE --input FILE [--json]\n"
-              "Prints a line an item: id, risk (200: one in a hundred normal items scores as high,\n"
-              "300: one in a thousand; never above what the calibration supports), raw score.\n\n",
-              to);
+        fputs(
+            "usage: reeve model score --model FILE --input FILE [--json]\n"
+            "Prints a line an item: id, risk (200: one in a hundred normal items scores as high,\n"
+            "300: one in a thousand; never above what the calibration supports), raw score.\n\n",
+            to);
         rv_options_help(options, to);
         return help ? RV_EXIT_YES : RV_EXIT_ERROR;
     }

@@ -199,6 +199,10 @@ static int eval(const struct rv_package *package, const struct task_files *files
         r = read_all(&files->attack, RV_LABEL_ATTACK, &set, NULL);
     if (r == 0)
         r = judge(model, &set, &tally);
+    if (r == 0 && tally.normal + tally.attack == 0) {
+        fprintf(stderr, "there is no row to judge the model by\n");
+        return -EINVAL;
+    }
     return r < 0 ? r : note(&tally, report);
 }
 

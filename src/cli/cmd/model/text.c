@@ -45,6 +45,11 @@ static int train(struct task_training *training)
         r = read_all(&training->files.attack, "attack", &attack, &normal, training->manifest);
     if (r < 0)
         return r;
+    if (training->files.attack.count > 0 && attack.count == 0) {
+        fprintf(stderr, "no attack line is left to learn from; without --attack the model learns "
+                        "from normal lines alone\n");
+        return -EINVAL;
+    }
     r = rv_text_train(&model, &normal, &attack, &training->options);
     if (r == -EINVAL)
         fprintf(stderr, "too few different normal lines to learn from: at least 20 are needed\n");
@@ -162,6 +167,10 @@ static int eval(const struct rv_package *package, const struct task_files *files
         r = read_all(&files->normal, "normal", &normal, NULL, NULL);
     if (r == 0)
         r = read_all(&files->attack, "attack", &attack, &normal, NULL);
+    if (r == 0 && normal.count + attack.count == 0) {
+        fprintf(stderr, "there is no line to judge the model by\n");
+        return -EINVAL;
+    }
     if (r == 0)
         r = figures_count(report, "normal lines", normal.count);
     if (r == 0)

@@ -15,7 +15,7 @@
 #define RV_DATASET_BYTES_MAX  ((size_t)1 << 30) /* after decompression, one file */
 #define RV_DATASET_SYMBOL_MAX 65535U            /* largest system-call or event number */
 #define RV_DATASET_COLUMN_MAX ((size_t)1024)    /* columns of a series */
-#define RV_DATASET_LINE_MAX   ((size_t)65536)   /* bytes of a command line */
+#define RV_DATASET_LINE_MAX   ((size_t)1 << 21) /* bytes of a command line: what exec() takes */
 
 enum rv_label { RV_LABEL_UNKNOWN = 0, RV_LABEL_NORMAL, RV_LABEL_ATTACK };
 
@@ -89,8 +89,8 @@ RV_MUST_CHECK int rv_lines_read(struct rv_lines *set, int dir_fd, const char *pa
 /** The same from bytes in memory, already decompressed (fuzzing, tests). `name`: for series. */
 RV_MUST_CHECK int rv_sequences_parse(struct rv_sequences *set, struct rv_span bytes,
                                      struct rv_dataset_error *reterr);
-RV_MUST_CHECK int rv_series_parse(struct rv_series_set *set, const char *name,
-                                  struct rv_span bytes, struct rv_dataset_error *reterr);
+RV_MUST_CHECK int rv_series_parse(struct rv_series_set *set, const char *name, struct rv_span bytes,
+                                  struct rv_dataset_error *reterr);
 RV_MUST_CHECK int rv_lines_parse(struct rv_lines *set, struct rv_span bytes,
                                  struct rv_dataset_error *reterr);
 
