@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 
 #define RV_TEXT_BUCKETS     ((uint32_t)1 << 18)
-#define RV_TEXT_BYTES_MAX   ((size_t)128 * 1024) /* the kernel's limit for one argument */
+#define RV_TEXT_BYTES_MAX   ((size_t)1 << 21) /* what exec() takes, unless its limits are raised */
 #define RV_TEXT_STRETCH_MIN ((size_t)4)
 #define RV_TEXT_STRETCH_MAX ((size_t)64)
 #define RV_TEXT_TOKEN_GRAMS 3U /* of one to three tokens, starting at each token */

