@@ -2,6 +2,7 @@
 /* Any bytes as each kind of data set, and as gzip: no crash, and what was read is consistent. */
 #include "features/program.h"
 #include "models/labels.h"
+#include "models/repeats.h"
 #include "models/text.h"
 
 #include <math.h>
@@ -24,6 +25,25 @@ static void check_sequences(struct rv_span bytes)
     rv_sequences_done(&set);
 }
 
+/** A row repeats one before it, and the same reading stands there. */
+static void check_repeats(const struct rv_series *series, size_t column)
+{
+    const struct rv_readings readings = { series->value + column, series->columns, series->rows };
+    struct rv_repetition seen = { 0 };
+    uint32_t *lag = malloc((series->rows + 1) * sizeof(*lag));
+
+    if (!lag || rv_repeats_learn(&readings, &seen) < 0 ||
+        rv_repeats_find(&readings, RV_REPEATS_LEAST, lag) < 0)
+        abort();
+    for (size_t i = 0; i < series->rows; i++) {
+        double now = readings.first[i * readings.stride];
+
+        if (lag[i] > i || fabs(now - readings.first[(i - lag[i]) * readings.stride]) > 0)
+            abort();
+    }
+    free(lag);
+}
+
 static void check_series(struct rv_span bytes)
 {
     struct rv_series_set set = { 0 };
@@ -37,7 +57,11 @@ static void check_series(struct rv_span bytes)
         for (size_t i = 0; i < series->rows * series->columns; i++) {
             if (isinf(series->value[i]))
                 abort();
+            if (isnan(series->value[i])) /* models fill these from the row before */
+                series->value[i] = 0;
         }
+        for (size_t column = 0; column < series->columns; column++)
+            check_repeats(series, column);
     }
     rv_series_set_done(&set);
 }
