@@ -6,8 +6,9 @@
 # then the package, with its figures and its card.
 #
 # Needs root, mmdebstrap, a compiler, python3 and a network for the packages. On two busy cores: eight
-# minutes for the root file systems (kept), 15 for the recordings, 30 for the figures.
-# usage: models/behaviour.sh REEVE OUT [IMAGES]   (REEVE: build/bin/reeve)
+# minutes for the root file systems (kept), 15 for the recordings, 30 for the figures. With QUICK=1 two
+# hosts, two blocks of time and one seed: to see that it works, not for figures.
+# usage: [QUICK=1] models/behaviour.sh REEVE OUT [IMAGES]   (REEVE: build/bin/reeve)
 set -eu
 here=$(dirname "$(realpath "$0")")/behaviour
 reeve=$(realpath "$1")
@@ -15,13 +16,15 @@ mkdir -p "$2" "${3:-$2/images}" && out=$(realpath "$2") images=$(realpath "${3:-
 for tool in mmdebstrap cc python3 nsenter setpriv ip; do
     command -v "$tool" >/dev/null || { echo "models/behaviour.sh needs $tool" >&2; exit 1; }
 done
-held_out=trixie blocks=3
+hosts='busybox bookworm trixie bullseye' held_out=trixie blocks=3 seeds=3
+[ -z "${QUICK:-}" ] || { hosts='busybox bookworm' held_out=busybox blocks=2 seeds=1; }
 
-"$here/images.sh" "$images"
+# shellcheck disable=SC2086
+"$here/images.sh" "$images" $hosts
 if [ ! -e "$out/recorded" ]; then
     rm -rf "$out/streams"
     recorders=
-    for image in busybox bookworm trixie bullseye; do # mostly they wait
+    for image in $hosts; do # mostly they wait
         "$here/record.sh" "$reeve" "$images" "$out/streams" "$image" "$blocks" &
         recorders="$recorders $!"
     done
@@ -31,7 +34,7 @@ if [ ! -e "$out/recorded" ]; then
     find "$out/streams" -name '*.seg' -size -200c -delete # nothing ran
     touch "$out/recorded"
 fi
-"$here/evaluate.py" "$reeve" "$out/streams" | tee "$out/figures.md"
+"$here/evaluate.py" "$reeve" "$out/streams" "$seeds" | tee "$out/figures.md"
 
 # The package learns from three hosts and half of the families, so that what its card says was
 # measured on the fourth and on the other half.
