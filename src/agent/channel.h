@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "enforce/rule.h"
 #include "event/event.h"
 
@@ -36,6 +37,7 @@ enum rv_channel_type {
     RV_CHANNEL_UNDO,   /* payload: struct rv_channel_undo */
     RV_CHANNEL_GRANT,  /* payload: struct rv_grant */
     RV_CHANNEL_RISK,   /* payload: struct rv_channel_risk */
+    RV_CHANNEL_MODEL,  /* payload: struct rv_channel_model; before rules, and when it changes */
     RV_CHANNEL_TYPE_COUNT_,
 };
 
@@ -45,6 +47,21 @@ struct rv_channel_rules {
     uint32_t pad;
 };
 
+/** Which packages speak for the judge: the kernel's slots follow. Zeros: the built-in one, none. */
+struct rv_channel_model {
+    struct rv_sha256 live, shadow;
+};
+
+/** Why a slot of the kernel holds what it holds. */
+enum rv_kernel_slot_why {
+    RV_SLOT_NO_MODEL = 0, /* no package speaks, or it stepped down: there is nothing to follow */
+    RV_SLOT_PINNED,       /* kernel.model or kernel.shadow names it */
+    RV_SLOT_FOLLOWS,      /* the package that speaks, or stands in the shadow */
+    RV_SLOT_NO_HEAD,      /* that one is for the judge alone */
+    RV_SLOT_REFUSED,      /* it cannot be read, is not root's alone, or this kernel takes it not */
+    RV_SLOT_WHY_COUNT_,
+};
+
 /** What models in the kernel did since they were put there. */
 struct rv_channel_scores {
     uint64_t model, shadow; /* the first 8 bytes of their digests; 0: none */
@@ -52,6 +69,9 @@ struct rv_channel_scores {
     uint64_t missed; /* due, but without memory, room or program */
     uint64_t shadowed;
     uint64_t only_live, only_shadow; /* just one of them alarmed */
+    uint32_t live_why, shadow_why;   /* enum rv_kernel_slot_why */
+    int32_t error;                   /* why it was refused: -errno */
+    uint32_t pad;
 };
 
 /** How the guard enforces; what it could not do stands in `error`. */

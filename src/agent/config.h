@@ -56,9 +56,10 @@
     K(STRING, kernel_model, "kernel.model", "", 0, 0, NULL,                                          \
       "Package (reeve model train --head kernel) that scores inside LSM hooks where policies are "   \
       "enforced; rules on risk use the larger of its risk and the judge's. Root must own it. "       \
-      "Empty: none.")                                                                                \
+      "Empty: the one that the package which speaks (model) is or carries, if any.")                 \
     K(STRING, kernel_shadow, "kernel.shadow", "", 0, 0, NULL,                                        \
-      "Such a package that scores beside it and decides nothing. Empty: none.")                      \
+      "Such a package that scores beside kernel.model and decides nothing. With both empty: what "   \
+      "model.shadow is or carries.")                                                                 \
     K(BOOL, learn, "learn", "yes", 0, 0, NULL,                                                       \
       "Whether the baseline of this host goes on learning.")                                         \
     K(U64, processes_max, "processes_max", "32768", 256, 1048576, NULL,                              \

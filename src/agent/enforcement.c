@@ -185,16 +185,42 @@ static json_t *model_json(uint64_t digest)
     return digest ? json_sprintf("%016llx", (unsigned long long)digest) : json_null();
 }
 
-/** NULL: no model is in the kernel. */
+static const char *why_words(uint64_t model, uint32_t why)
+{
+    static const char *const words[RV_SLOT_WHY_COUNT_] = {
+        [RV_SLOT_NO_MODEL] = "no package speaks",
+        [RV_SLOT_PINNED] = "pinned by the configuration",
+        [RV_SLOT_FOLLOWS] = "follows the package",
+        [RV_SLOT_NO_HEAD] = "the package carries none for the kernel",
+        [RV_SLOT_REFUSED] = "refused",
+    };
+
+    if (!model && (why == RV_SLOT_PINNED || why == RV_SLOT_FOLLOWS))
+        return "waits for rules that BPF LSM refuses by";
+    return why < RV_SLOT_WHY_COUNT_ ? words[why] : "?";
+}
+
+json_t *rv_enforcement_slots_json(const struct rv_channel_scores *scores)
+{
+    return json_pack("{so ss so ss ss*}", "model", model_json(scores->model), "model_why",
+                     why_words(scores->model, scores->live_why), "shadow",
+                     model_json(scores->shadow), "shadow_why",
+                     why_words(scores->shadow, scores->shadow_why), "error",
+                     scores->error ? strerror(-scores->error) : NULL);
+}
+
+/** What the kernel's slots hold and did. */
 static json_t *scores_json(const struct rv_channel_scores *scores)
 {
-    if (!scores->model)
-        return NULL;
-    return json_pack("{so so sI sI sI sI sI}", "model", model_json(scores->model), "shadow",
-                     model_json(scores->shadow), "scored", (json_int_t)scores->scored, "missed",
-                     (json_int_t)scores->missed, "shadowed", (json_int_t)scores->shadowed,
-                     "live_only", (json_int_t)scores->only_live, "shadow_only",
-                     (json_int_t)scores->only_shadow);
+    json_t *kernel = rv_enforcement_slots_json(scores);
+
+    if (kernel && scores->model)
+        (void)json_object_update_new(
+            kernel, json_pack("{sI sI sI sI sI}", "scored", (json_int_t)scores->scored, "missed",
+                              (json_int_t)scores->missed, "shadowed", (json_int_t)scores->shadowed,
+                              "live_only", (json_int_t)scores->only_live, "shadow_only",
+                              (json_int_t)scores->only_shadow));
+    return kernel;
 }
 
 json_t *rv_enforcement_status(const struct rv_enforcement *enforcement)

@@ -160,6 +160,12 @@ static void tell_error(struct rv_enforcement *enforcement)
                                  rv_enforcement_policy_json(enforcement, policy)));
 }
 
+static bool same_slots(const struct rv_channel_scores *a, const struct rv_channel_scores *b)
+{
+    return a->model == b->model && a->shadow == b->shadow && a->live_why == b->live_why &&
+           a->shadow_why == b->shadow_why && a->error == b->error;
+}
+
 static int on_enforcing(struct rv_enforcement *enforcement, struct rv_span payload)
 {
     struct rv_channel_enforcing before = enforcement->guard, *now = &enforcement->guard;
@@ -176,6 +182,8 @@ static int on_enforcing(struct rv_enforcement *enforcement, struct rv_span paylo
                       (int)now->boot_guarded, "mechanisms", (json_int_t)now->mechanisms, "disarmed",
                       (json_int_t)now->disarmed, "lost", (json_int_t)now->lost, "rules",
                       (json_int_t)now->rules, "set", rv_enforcement_digest_json(now->digest)));
+    if (!same_slots(&now->scores, &before.scores))
+        rv_enforcement_log(enforcement, "kernel.model", rv_enforcement_slots_json(&now->scores));
     if (enforcement->rules && now->offered != enforcement->offered)
         rv_enforcement_send_rules(enforcement); /* what did not work is another's to do */
     return 0;

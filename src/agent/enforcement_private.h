@@ -71,6 +71,8 @@ json_t *rv_enforcement_text(const char *data, size_t len);
 json_t *rv_enforcement_policy_json(const struct rv_enforcement *enforcement, uint32_t policy);
 json_t *rv_enforcement_process_json(uint32_t tgid, uint64_t start_boot_ns);
 json_t *rv_enforcement_digest_json(uint64_t digest);
+/** Which models the kernel's slots hold, and why. */
+json_t *rv_enforcement_slots_json(const struct rv_channel_scores *scores);
 json_t *rv_enforcement_comm_json(const char comm[16]);
 /** As much as fits, with a zero behind it. */
 void rv_enforcement_copy(char *to, size_t room, const char *data, size_t len);

@@ -44,6 +44,8 @@ struct rv_enforcer {
     struct rv_opening *opening; /* of all of them; NULL: done, or not begun */
     bool waiting;               /* a whole set of rules waits for it */
     int ask_fd;
+    struct rv_channel_model model; /* the judge's; not taken up while mechanisms are opened by it */
+    bool model_waits;
 
     struct rv_channel_rules coming; /* the set that is being received */
     uint32_t received;
@@ -262,6 +264,9 @@ static void tell_state(struct rv_enforcer *enforcer)
         if (provider->does->scores)
             provider->does->scores(provider->handle, &state->scores);
     }
+    state->scores.live_why = enforcer->options.kernel->live_why;
+    state->scores.shadow_why = enforcer->options.kernel->shadow_why;
+    state->scores.error = enforcer->options.kernel->error;
     (void)look_at_providers(enforcer);
     state->opening = enforcer->opening != NULL;
     state->standing = rv_actor_standing(enforcer->actor);
@@ -414,12 +419,45 @@ static void put_in_place(struct rv_enforcer *enforcer)
     tell_state(enforcer);
 }
 
+/* ---- Models ---- */
+
+static void follow_model(struct rv_enforcer *enforcer)
+{
+    struct rv_kernel_models *kernel = enforcer->options.kernel;
+
+    enforcer->model_waits = false;
+    if (!rv_kernel_models_follow(kernel, enforcer->options.config, &enforcer->model))
+        return;
+    for (size_t i = 0; i < enforcer->provider_count; i++) {
+        const struct open_provider *provider = &enforcer->providers[i];
+        int r = provider->handle && provider->does->model
+                    ? provider->does->model(provider->handle, kernel)
+                    : 0;
+
+        if (r < 0)
+            rv_kernel_models_refuse(kernel, r);
+    }
+}
+
+int rv_enforcer_model(struct rv_enforcer *enforcer, const struct rv_channel_model *model)
+{
+    enforcer->model = *model;
+    enforcer->model_waits = true;
+    if (enforcer->opening)
+        return 0;
+    follow_model(enforcer);
+    tell_state(enforcer);
+    return 0;
+}
+
 /** Mechanisms are open: the rules that waited, with the stop and the judge as they are now. */
 static void take_opened(struct rv_enforcer *enforcer)
 {
     if (!enforcer->opening || !rv_opening_is_done(enforcer->opening))
         return;
     end_opening(enforcer);
+    if (enforcer->model_waits)
+        follow_model(enforcer);
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         if (enforcer->providers[i].handle)
             settle(enforcer, &enforcer->providers[i]);

@@ -4,9 +4,9 @@
  *
  * Nothing is opened before the first set of rules that is not empty: in observe mode no hook of
  * ours is asked by anybody. Then mechanisms are opened beside the loop (opening.h), and the rules
- * wait for that; a stop that comes meanwhile is there first. Rules hold while the judge says every second that all is well; then
- * each lapses as it says itself. What the judge asks is checked and looked up; processes of the
- * protected set are out of its reach. Not thread-safe.
+ * wait for that; a stop that comes meanwhile is there first. Rules hold while the judge says every
+ * second that all is well; then each lapses as it says itself. What the judge asks is checked and
+ * looked up; processes of the protected set are out of its reach. Not thread-safe.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct rv_enforcer;
 
 struct rv_enforcer_options {
     const struct rv_agent_config *config;
-    const struct rv_kernel_models *kernel; /* borrowed */
+    struct rv_kernel_models *kernel; /* borrowed; follows the judge's */
     struct rv_clock clock;
     bool boot_guarded; /* nothing is to be enforced, whatever is asked */
     /** Say something to the judge, if there is one. @return 0 or -errno: it does not know. */
@@ -47,6 +47,8 @@ RV_MUST_CHECK int rv_enforcer_undo(struct rv_enforcer *enforcer,
 RV_MUST_CHECK int rv_enforcer_grant(struct rv_enforcer *enforcer, const struct rv_grant *grant);
 RV_MUST_CHECK int rv_enforcer_risk(struct rv_enforcer *enforcer,
                                    const struct rv_channel_risk *risk);
+RV_MUST_CHECK int rv_enforcer_model(struct rv_enforcer *enforcer,
+                                    const struct rv_channel_model *model);
 
 /**
  * A process lives under another root: a container. Paths of rules mean the files there too, as they

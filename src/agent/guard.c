@@ -459,6 +459,7 @@ ON_PACKET(act, struct rv_channel_act)
 ON_PACKET(undo, struct rv_channel_undo)
 ON_PACKET(grant, struct rv_grant)
 ON_PACKET(risk, struct rv_channel_risk)
+ON_PACKET(model, struct rv_channel_model)
 #undef ON_PACKET
 
 static int on_rule(struct guard *guard, struct rv_span payload)
@@ -481,6 +482,7 @@ static const struct request {
     [RV_CHANNEL_UNDO] = { on_undo, sizeof(struct rv_channel_undo) },
     [RV_CHANNEL_GRANT] = { on_grant, sizeof(struct rv_grant) },
     [RV_CHANNEL_RISK] = { on_risk, sizeof(struct rv_channel_risk) },
+    [RV_CHANNEL_MODEL] = { on_model, sizeof(struct rv_channel_model) },
 };
 
 static void on_channel(struct guard *guard)

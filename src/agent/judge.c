@@ -73,6 +73,7 @@ struct judge {
     bool sealed_told; /* the log takes no entries, or there is none */
     bool enforcing;   /* rules were made: the processes that run already are known */
     bool unusable;    /* what we were told; to try again is no help */
+    bool trained;     /* a package speaks, not the built-in model */
 };
 
 /* ---- Receipts ---- */
@@ -241,6 +242,25 @@ static void on_rings(evutil_socket_t fd, short what, void *context)
     }
 }
 
+/* ---- The kernel's models follow ours ---- */
+
+/** A model that stepped down decides nothing, there neither. */
+static void tell_kernel(const struct judge *judge)
+{
+    const struct rv_models *models = rv_pipeline_models(judge->pipeline);
+    struct rv_channel_model packet = { 0 };
+
+    if (judge->trained && rv_models_stands(models))
+        packet.live = rv_models_live(models)->digest;
+    if (judge->models.shadow)
+        packet.shadow = rv_package_digest(judge->models.shadow);
+    if (memcmp(&packet.live, &packet.shadow, sizeof(packet.live)) == 0)
+        packet.shadow = (struct rv_sha256){ 0 };
+    if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_MODEL, rv_span(&packet, sizeof(packet))) <
+        0)
+        rv_warning("the guard could not be told which model speaks; the kernel's stays");
+}
+
 /**
  * The first rules, once the rings have told of the processes that run already: made earlier, they
  * would know no cgroup of any workload, and be put in place of those of the judge before us.
@@ -255,6 +275,7 @@ static void start_enforcing(struct judge *judge)
            (int)READ_AT_ONCE)
         ;
     judge->enforcing = true;
+    tell_kernel(judge);
     rv_enforcement_start(judge->enforcement);
 }
 
@@ -325,10 +346,38 @@ static void return_to_last_good(struct judge *judge, const char *why)
                    strerror(-r));
         return;
     }
+    judge->trained = package != NULL;
     rv_notice("model %s is quarantined, %s speaks", from, rv_models_live_hex(models));
     log_receipt(judge, "model",
                 json_pack("{ss ss ss ss}", "change", "return", "from", from, "digest",
                           rv_models_live_hex(models), "why", why));
+}
+
+/** `reeve model promote` and `quarantine` change the history; told so, we speak as it says. */
+static void take_up_history(struct judge *judge)
+{
+    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
+    struct rv_models *models = rv_pipeline_models(judge->pipeline);
+    char from[RV_SHA256_HEX_LEN + 1];
+    int r;
+
+    memcpy(from, rv_models_live_hex(models), sizeof(from));
+    r = rv_model_store_take(&judge->models, judge->trained ? &rv_models_live(models)->digest : NULL,
+                            &package);
+    if (r == -EALREADY || r == -ENOENT)
+        return; /* as it was, or there is no history */
+    if (r == 0)
+        r = rv_models_swap(models, package, NULL);
+    if (r < 0) {
+        rv_warning("the model that the history names is not taken up (%s)", strerror(-r));
+        return;
+    }
+    judge->trained = package != NULL;
+    rv_notice("model %s speaks now", rv_models_live_hex(models));
+    log_receipt(judge, "model",
+                json_pack("{ss ss ss}", "change", "promote", "from", from, "digest",
+                          rv_models_live_hex(models)));
+    tell_kernel(judge);
 }
 
 /** A model that steps down or up is in the log, once. */
@@ -347,6 +396,7 @@ static void follow_models(struct judge *judge)
     log_receipt(judge, "model", change);
     if (down && judge->config->model_return)
         return_to_last_good(judge, "its promise is broken or what the host does has moved away");
+    tell_kernel(judge);
 }
 
 /* ---- Time ---- */
@@ -401,7 +451,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    (void)context;
+    take_up_history(context);
     rv_notice("the policy is read at start; restart the agent to take up a new one");
 }
 
@@ -578,6 +628,7 @@ static int open_pipeline(struct judge *judge)
     size_t len = 0;
     int r = rv_pipeline_new(&judge->pipeline, &options);
 
+    judge->trained = judge->models.live != NULL;
     if (r < 0)
         return r;
     r = rv_read_file(judge->state_fd, BASELINE_NAME, BASELINE_MAX, &bytes, &len);

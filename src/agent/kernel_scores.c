@@ -38,22 +38,56 @@ static void watch(struct rv_score *score, const struct rv_config_list *paths)
     }
 }
 
-static int put_models(struct rv_kernel_scores *kernel, const struct rv_kernel_models *models)
+static int put_live(struct rv_kernel_scores *kernel, const struct rv_score_package *package)
 {
-    const struct rv_score_candidate *candidate = rv_score_package_candidate(models->live);
+    const struct rv_score_candidate *candidate = rv_score_package_candidate(package);
     struct rv_kernel_trial trial;
     int r = rv_score_promote(kernel->score, candidate, &trial);
 
+    kernel->shadow = 0; /* it went with the old one */
     if (r < 0)
         return r;
     kernel->live = candidate->model.digest;
     rv_notice("the kernel scores with %016" PRIx64 ": %" PRIu32 " golden rows came out",
               kernel->live, trial.rows);
-    if (!models->shadow)
-        return 0;
-    candidate = rv_score_package_candidate(models->shadow);
-    kernel->shadow = candidate->model.digest;
-    return rv_score_shadow(kernel->score, candidate);
+    return 0;
+}
+
+/** It decides nothing: one that the kernel does not take is only said. */
+static void put_shadow(struct rv_kernel_scores *kernel, const struct rv_score_package *package)
+{
+    const struct rv_score_candidate *candidate = rv_score_package_candidate(package);
+    int r = rv_score_shadow(kernel->score, candidate);
+
+    if (r < 0)
+        rv_warning("the kernel takes no shadow (%s)", strerror(-r));
+    else
+        kernel->shadow = candidate->model.digest;
+}
+
+static int put_none(struct rv_kernel_scores *kernel)
+{
+    if (kernel->live)
+        rv_notice("the kernel scores no more: risk is the judge's alone");
+    kernel->live = kernel->shadow = 0;
+    return rv_score_disarm(kernel->score);
+}
+
+int rv_kernel_scores_put(struct rv_kernel_scores *kernel, const struct rv_kernel_models *models)
+{
+    int r;
+
+    if (!models->live)
+        return put_none(kernel);
+    r = put_live(kernel, models->live);
+    if (r < 0) {
+        int none = put_none(kernel);
+
+        return none < 0 ? none : r;
+    }
+    if (models->shadow)
+        put_shadow(kernel, models->shadow);
+    return 0;
 }
 
 static int load(struct rv_kernel_scores *kernel, const struct rv_kernel_scores_options *options,
@@ -62,7 +96,7 @@ static int load(struct rv_kernel_scores *kernel, const struct rv_kernel_scores_o
     struct rv_score_options how = { .risks_fd = options->risks_fd, .way = way };
     int r = rv_score_open(&kernel->score, &how);
 
-    return r < 0 ? r : put_models(kernel, options->models);
+    return r < 0 || !options->models->live ? r : rv_kernel_scores_put(kernel, options->models);
 }
 
 int rv_kernel_scores_open(struct rv_kernel_scores **ret_score,

@@ -9,7 +9,7 @@ struct rv_kernel_scores;
 
 struct rv_kernel_scores_options {
     const struct rv_agent_config *config;  /* of watched files */
-    const struct rv_kernel_models *models; /* has a live one */
+    const struct rv_kernel_models *models; /* have a live one, or may follow one that comes */
     int risks_fd, own_fd;                  /* rv_lsm_risks_fd(), rv_lsm_own_fd() */
 };
 
@@ -21,6 +21,13 @@ struct rv_kernel_scores_options {
  */
 RV_MUST_CHECK int rv_kernel_scores_open(struct rv_kernel_scores **ret_score,
                                         const struct rv_kernel_scores_options *options);
+/**
+ * Other models, or none: all hooks change in one step, golden rows first. A live one that this
+ * kernel does not take leaves none: what came before it never scores on.
+ * @return 0; -errno: none scores.
+ */
+RV_MUST_CHECK int rv_kernel_scores_put(struct rv_kernel_scores *score,
+                                       const struct rv_kernel_models *models);
 void rv_kernel_scores_close(struct rv_kernel_scores **score);
 
 /** What kind of program a file is. @return as rv_score_kind(). */

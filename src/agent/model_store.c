@@ -46,7 +46,8 @@ static int open_in(int folder_fd, const struct rv_sha256 *digest, struct rv_pack
     found = rv_package_digest(*ret_package);
     if (memcmp(&found, digest, sizeof(found)) == 0)
         return 0;
-    *reterr = "its digest is not the one that was promoted";
+    if (reterr)
+        *reterr = "its digest is not the one that was promoted";
     rv_package_free(ret_package);
     return -EBADMSG;
 }
@@ -163,5 +164,32 @@ int rv_model_store_return(struct rv_model_store *store, const struct rv_sha256 *
         rv_package_free(&package);
     }
     *ret_package = package;
+    return 0;
+}
+
+int rv_model_store_take(const struct rv_model_store *store, const struct rv_sha256 *live,
+                        struct rv_package **ret_package)
+{
+    RV_AUTO(rv_alias_free) struct rv_alias *alias = NULL;
+    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
+    struct rv_sha256 now;
+    int r;
+
+    if (store->folder_fd < 0)
+        return -ENOENT;
+    r = rv_alias_open(&alias, store->folder_fd, RV_ALIAS_FILE, NULL);
+    if (r < 0)
+        return r;
+    now = rv_alias_current(alias);
+    if (memcmp(&now, live ? live : &built_in, sizeof(now)) == 0)
+        return -EALREADY;
+    if (!is_built_in(&now)) {
+        r = open_in(store->folder_fd, &now, &package, NULL);
+        if (r == 0)
+            r = rv_models_check(package, NULL);
+        if (r < 0)
+            return r;
+    }
+    *ret_package = RV_TAKE(package);
     return 0;
 }

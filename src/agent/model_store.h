@@ -37,3 +37,12 @@ struct rv_alias_note;
 RV_MUST_CHECK int rv_model_store_return(struct rv_model_store *store, const struct rv_sha256 *live,
                                         const struct rv_alias_note *note,
                                         struct rv_package **ret_package);
+
+/**
+ * What the history says speaks now, when that is another than `live` (NULL: the built-in one).
+ * @param ret_package NULL: the built-in one.
+ * @return 0; -EALREADY: it is that one; -ENOENT without a history; -errno: it cannot be used.
+ */
+RV_MUST_CHECK int rv_model_store_take(const struct rv_model_store *store,
+                                      const struct rv_sha256 *live,
+                                      struct rv_package **ret_package);

@@ -104,6 +104,11 @@ enum rv_light rv_models_light(const struct rv_models *models)
     return models->live.promise.light;
 }
 
+bool rv_models_stands(const struct rv_models *models)
+{
+    return models->stands_now;
+}
+
 /* ---- Verdicts ---- */
 
 void rv_models_hear(struct rv_models *models, const struct rv_event *event,

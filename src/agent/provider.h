@@ -16,13 +16,14 @@ struct rv_provider_options {
 typedef int rv_provider_put_fn(void *context, const struct rv_refusal_record *record);
 
 /**
- * One mechanism. open() may run in a thread of its own, beside others' functions; then the handle is
- * handed over, and all else is of one thread. NULL: it has no such thing.
+ * One mechanism. open() may run in a thread of its own, beside others' functions; then the handle
+ * is handed over, and all else is of one thread. NULL: it has no such thing.
  */
 struct rv_provider {
     enum rv_mechanism mechanism;
     bool keeps_self; /* it can tell lineages, so rules that keep Reeve itself are for it too */
-    /** It refuses nothing until observe(handle, false). @return 0; -errno: it does not work here. */
+    /** It refuses nothing until observe(handle, false). @return 0; -errno: it does not work here.
+     */
     int (*open)(void **ret_handle, const struct rv_provider_options *options);
     void (*close)(void *handle);
     /** Replace the whole set. On failure the old one stands. `ret_carried`: bits of rules. */
@@ -45,6 +46,8 @@ struct rv_provider {
     int (*know_root)(void *handle, const char *root);
     /** Once a second. @return whether a name of the set means something else now: swap again. */
     bool (*stale)(void *handle);
+    /** The kernel's models are others now. @return 0; -errno: none scores. */
+    int (*model)(void *handle, const struct rv_kernel_models *models);
     /** What models in the kernel did so far; left alone where none scores. */
     void (*scores)(void *handle, struct rv_channel_scores *ret_scores);
 };

@@ -41,6 +41,15 @@ static void scores(void *handle, struct rv_channel_scores *ret_scores)
         rv_kernel_scores_count(hooks->score, ret_scores);
 }
 
+static int model(void *handle, const struct rv_kernel_models *models)
+{
+    const struct hooks *hooks = handle;
+
+    if (!hooks->score)
+        return models->live ? -EOPNOTSUPP : 0;
+    return rv_kernel_scores_put(hooks->score, models);
+}
+
 /** Without scores rules go on with what the judge says of risk. */
 static void open_score(struct hooks *hooks, const struct rv_provider_options *options)
 {
@@ -53,8 +62,7 @@ static void open_score(struct hooks *hooks, const struct rv_provider_options *op
     int r = rv_kernel_scores_open(&hooks->score, &how);
 
     if (r < 0)
-        rv_warning("the kernel does not score with kernel.model (%s); risk is the judge's alone",
-                   strerror(-r));
+        rv_warning("the kernel does not score (%s); risk is the judge's alone", strerror(-r));
 }
 
 /* ---- Life ---- */
@@ -74,7 +82,7 @@ static int open_lsm(void **ret_handle, const struct rv_provider_options *options
     libbpf_print_fn_t print = libbpf_set_print(NULL); /* a refusal is said in our words */
     int r = hooks ? rv_lsm_open(&hooks->lsm) : -ENOMEM;
 
-    if (r == 0 && options->kernel->live)
+    if (r == 0 && (options->kernel->live || options->kernel->may_follow))
         open_score(hooks, options);
     (void)libbpf_set_print(print);
     if (r == 0)
@@ -178,5 +186,6 @@ const struct rv_provider rv_provider_lsm = {
     .lost = lost,
     .know_root = know_root,
     .stale = stale,
+    .model = model,
     .scores = scores,
 };

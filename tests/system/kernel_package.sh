@@ -72,6 +72,42 @@ refused 'kernel.model' --set "kernel.model=$work/cut.rv"
 ok $? "nor with a damaged one"
 start_agent --set "kernel.model=$work/kernel.rv" --set "kernel.shadow=$work/large.rv"
 ok $? "it starts with one for the kernel"
+status | grep -q '"model_why":"waits for rules that BPF LSM refuses by"'
+ok $? "status says that it is not in the kernel in observe mode"
 stop_agent
 ok $? "it stops"
+
+# ---- One that goes with the judge's ----
+train "$work/both.rv" --carry "$work/kernel.rv" && "$reeve" model inspect "$work/both.rv" | grep -q 'kernel.package' &&
+    ! train "$work/none.rv" --carry "$work/judge.rv" && grep -q 'cannot be carried: it is not made for the kernel' "$work/train"
+ok $? "the judge's model carries one for the kernel, and no other"
+models=$work/models
+mkdir "$models"
+why() { # WORDS
+    status | grep -q "\"model_why\":\"$1\""
+}
+hang_up() {
+    kill -HUP "$agent_pid"
+}
+promote() { # MODEL
+    "$reeve" model promote "$models" "$1" --why test >/dev/null && hang_up
+}
+start_agent --set "model=$models"
+wait_for 5 why 'no package speaks'
+ok $? "without a package there is nothing to follow"
+promote "$work/both.rv"
+wait_for 5 why 'waits for rules that BPF LSM refuses by'
+ok $? "a promotion is taken up while it runs, in the kernel as well"
+promote "$work/judge.rv"
+wait_for 5 why 'the package carries none for the kernel'
+ok $? "one for the judge alone empties the kernel's slot, and status says why"
+"$reeve" model quarantine "$models" --why test >/dev/null && hang_up
+wait_for 5 why 'waits for rules that BPF LSM refuses by'
+ok $? "a quarantine brings the last good one back in both"
+"$reeve" model promote "$models" "$work/large.rv" --why test >/dev/null && chmod 666 "$models"/*.rv && hang_up
+wait_for 5 why refused
+ok $? "what others could write does not get into the kernel"
+"$reeve" audit tail "$work/state/log" -n 200 | grep -q '"type":"kernel.model"'
+ok $? "each change of the slot is in the log"
+stop_agent
 finish

@@ -113,6 +113,26 @@ static void status_names_the_model_and_its_shadow(void **state)
     assert_int_equal(scores.missed, 0);
 }
 
+/* A quarantine: what the model said of a process is forgotten with it. */
+static void an_emptied_slot_refuses_nothing_until_it_is_filled(void **state)
+{
+    const struct rv_kernel_models none = { 0 };
+    struct actor bad = start(rename_files);
+
+    assert_int_equal(tell(&bad, 250), RENAMES - 1);
+    assert_int_equal(tell(&bad, 1), 0);
+    rv_assert_ok(rv_provider_lsm.model(handle, &none));
+    assert_int_equal(scores_now().model, 0);
+    assert_int_equal(scores_now().shadow, 0);
+    assert_int_equal(tell(&bad, 100), 100);
+    rv_assert_ok(rv_provider_lsm.model(handle, &models));
+    assert_int_equal(scores_now().model, rv_score_package_candidate(models.live)->model.digest);
+    assert_int_equal(scores_now().shadow, rv_score_package_candidate(models.shadow)->model.digest);
+    assert_true(tell(&bad, 200) < 200); /* it was counted all the time */
+    assert_int_equal(tell(&bad, 1), 0);
+    stop(&bad);
+}
+
 /* @return whether no map of the scores can be had by its number, while those of others can. */
 static int look_for_maps(int order)
 {
@@ -163,6 +183,8 @@ static int open_provider(void)
         r = rv_provider_lsm.open(&handle, &options);
     if (r == 0)
         r = rv_provider_lsm.swap(handle, rules->rules, rules->count, &settings, &carried, &at);
+    if (r == 0)
+        r = rv_provider_lsm.observe(handle, false);
     return r == 0 ? rv_provider_lsm.renew(handle, 300000) : r;
 }
 
@@ -197,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_policy_on_risk_refuses_because_of_the_forest_alone),
         cmocka_unit_test(status_names_the_model_and_its_shadow),
+        cmocka_unit_test(an_emptied_slot_refuses_nothing_until_it_is_filled),
         cmocka_unit_test(the_scores_are_kept_from_others),
     };
 

@@ -57,18 +57,23 @@ static void print_models(const json_t *models)
            number_of(agreement, "shadow_only"), number_of(agreement, "neither"));
 }
 
-/** The model inside the hooks, if there is one. */
+/** What the slots inside the hooks hold, and why. */
 static void print_kernel(const json_t *kernel)
 {
-    if (!kernel)
+    if (!*text_of(kernel, "model")) {
+        printf("kernel      no model scores: %s%s%s\n", text_of(kernel, "model_why"),
+               *text_of(kernel, "error") ? ", " : "", text_of(kernel, "error"));
         return;
-    printf("kernel      model %.16s, scored %" PRId64 ", missed %" PRId64 "\n",
-           text_of(kernel, "model"), number_of(kernel, "scored"), number_of(kernel, "missed"));
+    }
+    printf("kernel      model %.16s (%s), scored %" PRId64 ", missed %" PRId64 "\n",
+           text_of(kernel, "model"), text_of(kernel, "model_why"), number_of(kernel, "scored"),
+           number_of(kernel, "missed"));
     if (*text_of(kernel, "shadow"))
-        printf("  shadow    %.16s, scored %" PRId64 "; alarms only the model %" PRId64
+        printf("  shadow    %.16s (%s), scored %" PRId64 "; alarms only the model %" PRId64
                ", only the shadow %" PRId64 "\n",
-               text_of(kernel, "shadow"), number_of(kernel, "shadowed"),
-               number_of(kernel, "live_only"), number_of(kernel, "shadow_only"));
+               text_of(kernel, "shadow"), text_of(kernel, "shadow_why"),
+               number_of(kernel, "shadowed"), number_of(kernel, "live_only"),
+               number_of(kernel, "shadow_only"));
 }
 
 static void print(const json_t *status)

@@ -7,6 +7,7 @@
 #include "models/forest_model.h"
 
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -190,6 +191,41 @@ int rv_score_rollback(struct rv_score *score)
     score->can_go_back = false;
     score->control.bank = !score->control.bank;
     return rv_score_put_control(score);
+}
+
+/** Every process's: storage of tasks cannot be walked, so /proc is. */
+static void forget_risks(const struct rv_score *score)
+{
+    int fd = bpf_map__fd(score->bpf->maps.risks);
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+
+    while (proc && (entry = readdir(proc))) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        RV_AUTO(rv_closep) int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+        if (pidfd >= 0)
+            (void)bpf_map_delete_elem(fd, &pidfd);
+    }
+    if (proc)
+        (void)closedir(proc);
+}
+
+int rv_score_disarm(struct rv_score *score)
+{
+    uint32_t bank = score->control.bank;
+    int r;
+
+    score->can_go_back = false;
+    score->control.armed = 0;
+    r = rv_score_put_control(score);
+    if (r < 0)
+        return r;
+    wait_for_scores();
+    empty_slot(score, bank, RV_KERNEL_LIVE);
+    empty_slot(score, bank, RV_KERNEL_SHADOW);
+    forget_risks(score);
+    return 0;
 }
 
 int rv_score_shadow(struct rv_score *score, const struct rv_score_candidate *candidate)

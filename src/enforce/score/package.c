@@ -145,7 +145,14 @@ int rv_score_package_open(const struct rv_package *package, struct rv_score_pack
                           const char **reterr)
 {
     RV_AUTO(rv_score_package_free) struct rv_score_package *made = calloc(1, sizeof(*made));
-    int r = made ? fill(made, package, reterr) : -ENOMEM;
+    struct rv_span carried = rv_package_section(package, RV_SCORE_CARRIED);
+    RV_AUTO(rv_package_free) struct rv_package *within = NULL;
+    int r = made ? 0 : -ENOMEM;
+
+    if (r == 0 && carried.data)
+        r = rv_package_open(carried, &within, reterr);
+    if (r == 0)
+        r = fill(made, within ? within : package, reterr);
 
     if (r == -ENOMEM)
         return refuse(reterr, r, "out of memory");

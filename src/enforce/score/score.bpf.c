@@ -130,7 +130,8 @@ int BPF_PROG(rv_fork, struct task_struct *child, unsigned long flags)
     struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
     __u64 now = bpf_ktime_get_boot_ns();
     struct rv_score_state *own, *copy;
-    __u32 born, risk;
+    struct rv_score_control *c;
+    __u32 zero = 0, born, risk;
 
     if (flags & CLONE_THREAD_)
         return 0;
@@ -146,7 +147,8 @@ int BPF_PROG(rv_fork, struct task_struct *child, unsigned long flags)
     copy->class = own->class;
     copy->born_risk = risk;
     copy->born_ns = now;
-    if (risk)
+    c = bpf_map_lookup_elem(&control, &zero);
+    if (risk && c && c->armed)
         publish(child, risk);
     return 0;
 }

@@ -5,12 +5,18 @@
  */
 #include "test.h"
 
+#include "base/fd.h"
 #include "enforcer.h"
+#include "kernel_packages.h"
+#include "models/alias.h"
 #include "provider.h"
 #include "scratch.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 30000
 #define DIGEST      0x1234
@@ -23,7 +29,10 @@ static struct {
     bool observes;                      /* the last word */
     unsigned swaps, renewals, refusing; /* refusing: moments in which it would have refused */
     size_t rules;
-    char order[16]; /* first letters of what was asked */
+    char order[16];        /* first letters of what was asked */
+    unsigned models;       /* how often it was given models */
+    uint64_t live, shadow; /* those it has; 0: none */
+    bool takes_no_model;
 } fake;
 
 static struct {
@@ -100,6 +109,20 @@ static int know_root(void *handle, const char *root)
     return 0;
 }
 
+static int model(void *handle, const struct rv_kernel_models *models)
+{
+    fake.models++;
+    fake.live = fake.takes_no_model ? 0 : kernel_package_digest(models->live);
+    fake.shadow = fake.takes_no_model ? 0 : kernel_package_digest(models->shadow);
+    note('m');
+    return fake.takes_no_model ? -EBADMSG : 0;
+}
+
+static void scores(void *handle, struct rv_channel_scores *ret_scores)
+{
+    *ret_scores = (struct rv_channel_scores){ .model = fake.live, .shadow = fake.shadow };
+}
+
 static const struct rv_provider slow = {
     .mechanism = RV_BY_LSM,
     .open = open_slowly,
@@ -109,6 +132,8 @@ static const struct rv_provider slow = {
     .observe = observe,
     .drain = drain,
     .know_root = know_root,
+    .model = model,
+    .scores = scores,
 };
 static const struct rv_provider broken = { .mechanism = RV_BY_CGROUP, .open = open_never };
 
@@ -326,6 +351,161 @@ static void a_stop_and_a_bad_boot_end_actions_too(void **state)
     assert_int_equal(asked_to_act(), -ECANCELED);
 }
 
+/* ---- Models ---- */
+
+static struct rv_sha256 promoted(int32_t from, enum kernel_package kind, mode_t mode)
+{
+    return kernel_package_put(guard.scratch.fd, from, kind, mode);
+}
+
+/** With models in a folder; with rules in place. */
+static void begin_with_models(void)
+{
+    if (geteuid() != 0)
+        skip(); /* packages must be root's */
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_LEAVE);
+    free(guard.config.model);
+    guard.config.model = strdup(guard.scratch.path);
+    rv_assert_ok(rv_kernel_models_open(&guard.kernel, &guard.config));
+    make_guard(false);
+    send_rules();
+    let_go();
+    wait_until_open();
+}
+
+static void speaks(struct rv_sha256 live)
+{
+    rv_assert_ok(rv_enforcer_model(guard.enforcer, &(struct rv_channel_model){ .live = live }));
+}
+
+static const struct rv_sha256 nothing;
+
+/** As the kernel names it. */
+static uint64_t slot_digest(const struct rv_sha256 *digest)
+{
+    uint64_t begin;
+
+    memcpy(&begin, digest->bytes, sizeof(begin));
+    return be64toh(begin);
+}
+
+static void the_kernel_follows_the_model_that_speaks(void **state)
+{
+    struct rv_sha256 one, two;
+
+    begin_with_models();
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_NO_MODEL);
+    one = promoted(3, KERNEL_PACKAGE_ITSELF, 0644);
+    two = promoted(4, KERNEL_PACKAGE_CARRIES, 0644);
+    speaks(one);
+    assert_int_equal(guard.state.scores.model, slot_digest(&one));
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_FOLLOWS);
+    speaks(two);
+    assert_int_equal(guard.state.scores.model, kernel_package_carried(4));
+    speaks(one); /* quarantined: the last good one returns */
+    assert_int_equal(guard.state.scores.model, slot_digest(&one));
+    speaks(nothing); /* stepped down, or the built-in one */
+    assert_int_equal(guard.state.scores.model, 0);
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_NO_MODEL);
+    assert_int_equal(fake.models, 4);
+    rv_kernel_models_done(&guard.kernel);
+}
+
+static void what_cannot_be_followed_empties_the_slot(void **state)
+{
+    static const struct {
+        const char *name;
+        enum kernel_package kind;
+        mode_t mode;
+        enum rv_kernel_slot_why why;
+    } cases[] = {
+        { "for the judge alone", KERNEL_PACKAGE_NOT, 0644, RV_SLOT_NO_HEAD },
+        { "others may write it", KERNEL_PACKAGE_ITSELF, 0666, RV_SLOT_REFUSED },
+    };
+    struct rv_sha256 unknown = { .bytes = { 1 } }, good;
+
+    begin_with_models();
+    good = promoted(3, KERNEL_PACKAGE_ITSELF, 0644);
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        speaks(good);
+        assert_int_equal(fake.live, slot_digest(&good));
+        speaks(promoted(10 + (int32_t)i, cases[i].kind, cases[i].mode));
+        if (guard.state.scores.live_why != cases[i].why || fake.live)
+            fail_msg("%s: %u", cases[i].name, guard.state.scores.live_why);
+    }
+    speaks(unknown);
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_REFUSED);
+    assert_int_equal(guard.state.scores.error, -ENOENT);
+    fake.takes_no_model = true;
+    speaks(good);
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_REFUSED);
+    assert_int_equal(guard.state.scores.error, -EBADMSG);
+    assert_int_equal(guard.state.scores.model, 0);
+    rv_kernel_models_done(&guard.kernel);
+}
+
+/** A file in the folder by a digest's name that holds another package. */
+static void a_package_is_known_by_its_digest_not_by_its_name(void **state)
+{
+    char from[RV_ALIAS_PACKAGE_NAME_MAX], to[RV_ALIAS_PACKAGE_NAME_MAX];
+    struct rv_sha256 one, two;
+
+    begin_with_models();
+    one = promoted(3, KERNEL_PACKAGE_ITSELF, 0644);
+    two = promoted(4, KERNEL_PACKAGE_ITSELF, 0644);
+    rv_alias_package_name(&one, from);
+    rv_alias_package_name(&two, to);
+    assert_int_equal(renameat(guard.scratch.fd, from, guard.scratch.fd, to), 0);
+    speaks(two);
+    assert_int_equal(guard.state.scores.error, -ESTALE);
+    assert_int_equal(fake.live, 0);
+    rv_kernel_models_done(&guard.kernel);
+}
+
+static void a_model_that_comes_while_mechanisms_are_opened_is_taken_up_then(void **state)
+{
+    struct rv_sha256 one;
+
+    begin_with_models();
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_LEAVE);
+    make_guard(false);
+    fake.models = 0;
+    send_rules();
+    one = promoted(3, KERNEL_PACKAGE_ITSELF, 0644);
+    speaks(one);
+    assert_int_equal(fake.models, 0);
+    let_go();
+    wait_until_open();
+    assert_int_equal(fake.models, 1);
+    assert_int_equal(guard.state.scores.model, slot_digest(&one));
+    rv_kernel_models_done(&guard.kernel);
+}
+
+static void a_pinned_model_follows_nothing(void **state)
+{
+    char name[RV_ALIAS_PACKAGE_NAME_MAX];
+    struct rv_sha256 one, two;
+
+    begin_with_models();
+    rv_enforcer_free(&guard.enforcer, RV_ENFORCER_LEAVE);
+    one = promoted(3, KERNEL_PACKAGE_ITSELF, 0644);
+    two = promoted(4, KERNEL_PACKAGE_ITSELF, 0644);
+    rv_alias_package_name(&one, name);
+    free(guard.config.kernel_model);
+    assert_true(asprintf(&guard.config.kernel_model, "%s/%s", guard.scratch.path, name) > 0);
+    rv_assert_ok(rv_kernel_models_open(&guard.kernel, &guard.config));
+    make_guard(false);
+    fake.models = 0;
+    send_rules();
+    let_go();
+    wait_until_open();
+    speaks(two);
+    assert_int_equal(fake.models, 0);
+    assert_int_equal(guard.state.scores.live_why, RV_SLOT_PINNED);
+    assert_int_equal(kernel_package_digest(guard.kernel.live), slot_digest(&one));
+    rv_kernel_models_done(&guard.kernel);
+}
+
 int main(void)
 {
 #define WITH_GUARD(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -340,6 +520,11 @@ int main(void)
         WITH_GUARD(leases_are_renewed_by_a_word_of_the_judge_alone),
         WITH_GUARD(after_two_bad_boots_nothing_is_even_opened),
         WITH_GUARD(a_stop_and_a_bad_boot_end_actions_too),
+        WITH_GUARD(the_kernel_follows_the_model_that_speaks),
+        WITH_GUARD(what_cannot_be_followed_empties_the_slot),
+        WITH_GUARD(a_package_is_known_by_its_digest_not_by_its_name),
+        WITH_GUARD(a_model_that_comes_while_mechanisms_are_opened_is_taken_up_then),
+        WITH_GUARD(a_pinned_model_follows_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,12 @@
 
 #include "test.h"
 
+#include "enforce/score_package.h"
 #include "features/program.h"
 #include "features/table.h"
 #include "models/calibration.h"
 #include "models/forest.h"
+#include "models/forest_model.h"
 #include "models/package.h"
 
 enum package_flaw {
@@ -17,6 +19,8 @@ enum package_flaw {
     PACKAGE_NO_CALIBRATION,
     PACKAGE_OTHER_CLASSES,
     PACKAGE_FROM_ELSEWHERE, /* no flaw: calibrated where shells did other things */
+    PACKAGE_FOR_KERNEL,     /* no flaw: the kernel can score with it */
+    PACKAGE_CARRIES,        /* no flaw: one for the kernel goes with it */
 };
 
 static inline void add_calibration(struct rv_package_writer *writer, enum package_flaw flaw)
@@ -39,10 +43,9 @@ static inline void add_calibration(struct rv_package_writer *writer, enum packag
 }
 
 /** A forest of one split: ten points if `feature` is at least `from`, none below. */
-static inline void add_split(struct rv_package_writer *writer, size_t feature, int32_t from)
+static inline struct rv_forest *make_split(size_t feature, int32_t from)
 {
-    RV_AUTO(rv_forest_free) struct rv_forest *forest = NULL;
-    RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
+    struct rv_forest *forest = NULL;
     const struct rv_forest_node nodes[] = {
         { .feature = (int32_t)feature, .value = from, .left = 1, .right = 2, .cover = 10 },
         { .feature = RV_FOREST_LEAF, .value = 0, .cover = 9 },
@@ -56,8 +59,36 @@ static inline void add_split(struct rv_package_writer *writer, size_t feature, i
                                    .node_count = 3 };
 
     rv_assert_ok(rv_forest_make(&spec, &forest, NULL));
+    return forest;
+}
+
+static inline void add_split(struct rv_package_writer *writer, size_t feature, int32_t from)
+{
+    RV_AUTO(rv_forest_free) struct rv_forest *forest = make_split(feature, from);
+    RV_AUTO(rv_buf_done) struct rv_buf buf = { 0 };
+
     rv_forest_encode(forest, &buf);
     rv_assert_ok(rv_package_add(writer, "forest", rv_buf_span(&buf)));
+}
+
+/** What the hooks need of the forest that was added: risk 500 from five points on, golden rows. */
+static inline void add_for_kernel(struct rv_package_writer *writer, size_t feature, int32_t from)
+{
+    RV_AUTO(rv_forest_free) struct rv_forest *forest = make_split(feature, from);
+    RV_AUTO(rv_row_set_done) struct rv_row_set rows = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf thresholds = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf golden = { 0 };
+    struct rv_score_thresholds all;
+
+    for (size_t class = 0; class < RV_SCORE_CLASSES; class ++) {
+        for (size_t i = 0; i < RV_SCORE_STEPS; i++)
+            all.steps[class][i] = (struct rv_score_step){ i ? INT64_MAX : 5 * 65536, 500, 0 };
+    }
+    rv_score_thresholds_encode(&all, &thresholds);
+    rv_assert_ok(rv_package_add(writer, RV_SCORE_SECTION, rv_buf_span(&thresholds)));
+    rv_assert_ok(rv_row_set_at_boundaries(forest, 1, 8, &rows));
+    rv_assert_ok(rv_golden_encode(forest, &rows, &golden));
+    rv_assert_ok(rv_package_add(writer, "golden", rv_buf_span(&golden)));
 }
 
 static inline void make_package_bytes(size_t feature, int32_t from, enum package_flaw flaw,
@@ -79,6 +110,14 @@ static inline void make_package_bytes(size_t feature, int32_t from, enum package
     add_split(&writer, feature, from);
     if (flaw != PACKAGE_NO_CALIBRATION)
         add_calibration(&writer, flaw);
+    if (flaw == PACKAGE_FOR_KERNEL)
+        add_for_kernel(&writer, feature, from);
+    if (flaw == PACKAGE_CARRIES) {
+        RV_AUTO(rv_buf_done) struct rv_buf carried = { 0 };
+
+        make_package_bytes(feature, from, PACKAGE_FOR_KERNEL, &carried);
+        rv_assert_ok(rv_package_add(&writer, RV_SCORE_CARRIED, rv_buf_span(&carried)));
+    }
     rv_assert_ok(rv_package_add_manifest(&writer, manifest));
     rv_assert_ok(rv_package_finish(&writer, rv_span(NULL, 0), bytes));
 }

@@ -44,6 +44,8 @@ void rv_models_free(struct rv_models **models);
 /** The live model, and its digest in hex. */
 const struct rv_model *rv_models_live(const struct rv_models *models);
 const char *rv_models_live_hex(const struct rv_models *models);
+/** False while it is stepped down: what it says decides nothing. */
+bool rv_models_stands(const struct rv_models *models);
 enum rv_light rv_models_light(const struct rv_models *models); /* of the live model's promise */
 
 /** An event and its process, as rv_features_update() left it: sessions go on by it. */

@@ -4,6 +4,7 @@
 #include "task.h"
 
 #include "base/fd.h"
+#include "enforce/score_package.h"
 #include "features/table.h"
 #include "models/package.h"
 
@@ -12,7 +13,7 @@
 
 struct arguments {
     struct task_files files;
-    const char *task, *output, *name, *head;
+    const char *task, *output, *name, *head, *carry;
     uint64_t seed, source_cap;
     struct task_kernel kernel;
     bool json, help;
@@ -71,6 +72,33 @@ static void print_result(const struct arguments *arguments, const struct rv_sha2
     printf("%s  sha256:%s\n", arguments->output, hex);
 }
 
+/** The kernel's model goes with the judge's: whoever lets one speak lets both. */
+static int carry(const char *path, struct rv_package_writer *writer, json_t *manifest)
+{
+    RV_AUTO(rv_score_package_free) struct rv_score_package *checked = NULL;
+    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
+    RV_AUTO(rv_freep) char *bytes = NULL;
+    char hex[RV_SHA256_HEX_LEN + 1];
+    struct rv_sha256 digest;
+    const char *why = NULL;
+    size_t len = 0;
+    int r = rv_read_file(AT_FDCWD, path, RV_PACKAGE_BYTES_MAX, &bytes, &len);
+
+    if (r == 0)
+        r = rv_package_open(rv_span(bytes, len), &package, &why);
+    if (r == 0)
+        r = rv_score_package_open(package, &checked, &why);
+    if (r < 0) {
+        fprintf(stderr, "%s cannot be carried: %s\n", path, why ? why : strerror(-r));
+        return r;
+    }
+    digest = rv_package_digest(package);
+    rv_sha256_hex(&digest, hex);
+    if (json_object_set_new(manifest, "carries", json_pack("{ss}", "kernel", hex)) < 0)
+        return -ENOMEM;
+    return rv_package_add(writer, RV_SCORE_CARRIED, rv_span(bytes, len));
+}
+
 static int train(const struct arguments *arguments, const struct model_task *task)
 {
     static const struct rv_sha256 no_table;
@@ -104,6 +132,8 @@ static int train(const struct arguments *arguments, const struct model_task *tas
     r = task->train(&training);
     if (r == 0 && section.len > 0)
         r = rv_package_add(&writer, task->section, rv_buf_span(&section));
+    if (r == 0 && arguments->carry)
+        r = carry(arguments->carry, &writer, manifest);
     if (r == 0)
         r = write_package(arguments, manifest, &writer, &digest);
     if (r < 0)
@@ -112,7 +142,7 @@ static int train(const struct arguments *arguments, const struct model_task *tas
     return RV_EXIT_YES;
 }
 
-/** Say what is wrong with --head, --trees and --depth. */
+/** Say what is wrong with --head, --trees, --depth and --carry. */
 static bool take_head(struct arguments *arguments, const struct model_task *task)
 {
     struct task_kernel *kernel = &arguments->kernel;
@@ -129,6 +159,10 @@ static bool take_head(struct arguments *arguments, const struct model_task *task
     if (kernel->wanted && (task != &model_task_behaviour || arguments->files.attack.count == 0)) {
         fputs("--head kernel is for --task behaviour, with streams of normal work and of attacks\n",
               stderr);
+        return false;
+    }
+    if (arguments->carry && (kernel->wanted || task != &model_task_behaviour)) {
+        fputs("--carry is for a behaviour model of the judge's\n", stderr);
         return false;
     }
     kernel->trees = kernel->trees ? kernel->trees : 32;
@@ -159,6 +193,9 @@ static int run(int argc, char **argv, struct arguments *arguments)
           &arguments->kernel.trees, 1, 64 },
         { RV_OPTION_U64, 0, "depth", "N", "of each head for the kernel (default 4)",
           &arguments->kernel.depth, 1, 5 },
+        { RV_OPTION_STRING, 0, "carry", "FILE",
+          "behaviour: the package of --head kernel that the kernel scores with while this one speaks",
+          &arguments->carry, 0, 0 },
         { RV_OPTION_U64, 0, "seed", "N", "same seed, same data: same model (default 1)",
           &arguments->seed, 0, 0 },
         { RV_OPTION_STRING, 'o', "output", "MODEL", "where the package goes", &arguments->output, 0,

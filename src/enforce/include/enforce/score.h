@@ -76,6 +76,11 @@ RV_MUST_CHECK int rv_score_promote(struct rv_score *score,
                                    struct rv_kernel_trial *ret_trial);
 /** The model before the last promotion is live again. @return 0; -ENOENT: there is none; -errno. */
 RV_MUST_CHECK int rv_score_rollback(struct rv_score *score);
+/**
+ * No model scores from now on, live or shadow, and what was scored of any process is forgotten:
+ * risk is what others say. Processes go on being counted. @return 0; -errno.
+ */
+RV_MUST_CHECK int rv_score_disarm(struct rv_score *score);
 /** Let a model score beside the live one (NULL: none). @return as rv_score_promote(); -ENOENT
  * without a live one. */
 RV_MUST_CHECK int rv_score_shadow(struct rv_score *score,

@@ -15,6 +15,9 @@
 #include "models/package.h"
 
 #define RV_SCORE_SECTION "kernel.thresholds"
+/** A model of the judge's may carry one for the kernel as a package within, which is opened then.
+ */
+#define RV_SCORE_CARRIED "kernel.package"
 
 void rv_score_thresholds_encode(const struct rv_score_thresholds *thresholds, struct rv_buf *buf);
 /** @return 0; -EINVAL for another length, for steps that do not ascend, for a risk above 1000. */
@@ -30,8 +33,9 @@ struct rv_score_package; /* opened: immutable, keeps nothing of what it was open
 /**
  * Check and open; golden rows are tried in user space.
  * @param reterr why it was refused, for a person; may be NULL. Static string.
- * @return 0; -ENOENT if it is not made for the kernel; -EOPNOTSUPP if a head reads a feature that
- *         only the judge has; -EBADMSG if a golden row got another score; -EINVAL; -ENOMEM.
+ * @return 0; -ENOENT if it is not made for the kernel and carries none that is; -EOPNOTSUPP if a
+ * head reads a feature that only the judge has; -EBADMSG if a golden row got another score;
+ * -EINVAL; -ENOMEM.
  */
 RV_MUST_CHECK int rv_score_package_open(const struct rv_package *package,
                                         struct rv_score_package **ret_package, const char **reterr);
