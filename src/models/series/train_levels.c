@@ -6,7 +6,8 @@
 
 #define LEVEL_BLOCKS  4U
 #define NOISE_MARGIN  10.0 /* variances of a block mean that noise alone may cause */
-#define WANDER_WEIGHT 20.0
+#define WANDER_WEIGHT 30.0
+#define PRIOR_SCORE   3.0 /* what the units alone would call high */
 
 /** Rows [first, end) of the normal rows, gathered in time order. */
 struct normal_rows {
@@ -90,6 +91,16 @@ static int cross_levels(struct rv_series_model *model, const struct normal_rows 
     return 0;
 }
 
+/**
+ * So few rows show one sample of how sensors wander, and the highest scores of it vary tenfold from
+ * series to series: what calibrates is the mean, in logarithm, of what was found and of the prior.
+ */
+static void pull_to_prior(double *scores, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        scores[i] = sqrt(scores[i] * PRIOR_SCORE);
+}
+
 static size_t gather(const struct rv_series_training *training, double *rows)
 {
     size_t count = 0, width = training->model->count;
@@ -134,5 +145,6 @@ int rv_series_learn_levels(struct rv_series_training *training)
         sensor->scale *= old[2 * j + 1];
         sensor->deviation = old[2 * j + 1];
     }
+    pull_to_prior(scores, kept);
     return rv_calibrate_scores(&model->calibration, scores, kept);
 }
