@@ -15,8 +15,9 @@
     T(Action)                                                                                      \
     T(Process)                                                                                     \
     T(Program)                                                                                     \
-    T(ProgramKind) T(User) T(Workload) T(File) T(Directory) T(Endpoint) T(Memory) T(Module)        \
-        T(BpfObject) T(Kernel) T(Namespace) T(Component)
+    T(ProgramKind)                                                                                 \
+    T(User) T(Workload) T(File) T(Directory) T(Endpoint) T(Memory) T(Module) T(BpfObject)          \
+        T(Kernel) T(Namespace) T(Component)
 
 enum entity_type {
 #define CONSTANT(name) TYPE_##name,
@@ -29,14 +30,15 @@ enum entity_type {
 #define KEYS(K)                                                                                    \
     K(anonymous)                                                                                   \
     K(argc)                                                                                        \
-    K(argv) K(attested) K(caps_gained) K(command) K(comm) K(container) K(cut) K(cwd) K(egid)       \
+    K(argv)                                                                                        \
+    K(at_entry) K(attested) K(caps_gained) K(command) K(comm) K(container) K(cut) K(cwd) K(egid)   \
         K(euid) K(family) K(features) K(fileless) K(from) K(fstype) K(gained_root) K(gid)          \
             K(inline) K(interpreter) K(ip) K(kind) K(length) K(mode) K(model) K(name) K(new_euid)  \
                 K(new_mode) K(new_owner) K(new_uid) K(novel) K(old_euid) K(old_mode) K(old_owner)  \
                     K(old_uid) K(owner) K(path_class) K(port) K(preload) K(program) K(protocol)    \
-                        K(remote_session) K(request) K(risk) K(script) K(serves_network) K(setid)  \
-                            K(setid_added) K(signal) K(source) K(tainted) K(tty) K(uid)            \
-                                K(writable) K(written)
+                        K(remote_session) K(request) K(risk) K(script) K(seen) K(serves_network)   \
+                            K(setid) K(setid_added) K(signal) K(source) K(tainted) K(taken) K(tty) \
+                                K(uid) K(writable) K(written)
 
 enum key {
 #define CONSTANT(name) KEY_##name,
@@ -64,6 +66,7 @@ static const char *const action_names[ACTION_COUNT_] = {
     [RV_EVENT_PROCESS_PTRACE] = "process.ptrace",
     [RV_EVENT_PROCESS_SIGNAL] = "process.signal",
     [RV_EVENT_MEMORY_EXEC] = "memory.exec",
+    [RV_EVENT_PROCESS_RACE] = "process.race",
     [RV_EVENT_FILE_OPEN] = "file.read",
     [RV_EVENT_FILE_RENAME] = "file.rename",
     [RV_EVENT_FILE_UNLINK] = "file.unlink",
@@ -480,20 +483,35 @@ static const char *protocol_name(uint32_t protocol)
     return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "other";
 }
 
+static bool is_internet(uint32_t family)
+{
+    return family == AF_INET || family == AF_INET6;
+}
+
+#define ENDPOINT_MAX (INET6_ADDRSTRLEN + sizeof("[]:65535"))
+
+/** @return bytes. */
+static size_t print_endpoint(char text[ENDPOINT_MAX], uint32_t family,
+                             const struct rv_event_addr *addr, uint32_t port)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+
+    (void)inet_ntop((int)family, addr->bytes, address, sizeof(address));
+    return (size_t)snprintf(text, ENDPOINT_MAX, family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
+                            port & UINT16_MAX);
+}
+
 static bool build_socket(struct build *build)
 {
     const struct rv_event_net_socket *socket = (const void *)build->event;
     struct rv_host_request *host = build->host;
     struct fields attrs = { names_of(build), host->resource.attrs, 0 };
-    char address[INET6_ADDRSTRLEN] = "";
     bool cut = false;
 
-    if (socket->family == AF_INET || socket->family == AF_INET6) {
+    if (is_internet(socket->family)) {
         bool v6 = socket->family == AF_INET6;
 
-        (void)inet_ntop((int)socket->family, socket->addr.bytes, address, sizeof(address));
-        host->text_len = (size_t)snprintf(host->text, sizeof(host->text), v6 ? "[%s]:%u" : "%s:%u",
-                                          address, socket->port);
+        host->text_len = print_endpoint(host->text, socket->family, &socket->addr, socket->port);
         host->ip = (struct rv_ip){ .bits = v6 ? 128 : 32, .v6 = v6 };
         memcpy(host->ip.bytes, socket->addr.bytes, v6 ? 16 : 4);
         put(&attrs, KEY_ip, rv_value_ip(&host->ip));
@@ -575,6 +593,27 @@ static bool build_memory(struct build *build)
     return cut;
 }
 
+static bool build_race(struct build *build)
+{
+    static const char *const calls[] = { "other", "open", "exec", "connect" };
+    const struct rv_event_process_race *race = (const void *)build->event;
+    char *seen_text = build->host->text, *taken_text = seen_text + ENDPOINT_MAX;
+    bool cut = false;
+    struct rv_span seen = str(build, &race->seen, &cut), taken = str(build, &race->taken, &cut);
+
+    begin(build, TYPE_Component, rv_span_str(calls[race->call < RV_COUNT(calls) ? race->call : 0]));
+    if (is_internet(race->seen_family))
+        seen = rv_span(seen_text, print_endpoint(seen_text, race->seen_family, &race->seen_addr,
+                                                 race->seen_port));
+    if (is_internet(race->taken_family))
+        taken = rv_span(taken_text, print_endpoint(taken_text, race->taken_family,
+                                                   &race->taken_addr, race->taken_port));
+    put_text(&build->context, KEY_seen, seen);
+    put_text(&build->context, KEY_taken, taken);
+    put_bool(&build->context, KEY_at_entry, race->moment == RV_RACE_ENTRY);
+    return cut;
+}
+
 static bool build_kernel(struct build *build)
 {
     const struct rv_event_kernel_load *load = (const void *)build->event;
@@ -641,6 +680,7 @@ static bool (*const builders[RV_EVENT_TYPE_END_])(struct build *build) = {
     [RV_EVENT_PROCESS_PTRACE] = build_process_event,
     [RV_EVENT_PROCESS_SIGNAL] = build_process_event,
     [RV_EVENT_MEMORY_EXEC] = build_memory,
+    [RV_EVENT_PROCESS_RACE] = build_race,
     [RV_EVENT_FILE_OPEN] = build_file_event,
     [RV_EVENT_FILE_RENAME] = build_file_event,
     [RV_EVENT_FILE_UNLINK] = build_file_event,

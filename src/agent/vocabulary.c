@@ -26,7 +26,8 @@ enum {
     MOUNT = 1U << 12,
     NAMESPACE = 1U << 13,
     TAMPER = 1U << 14,
-    ANY = (1U << 15) - 1,
+    RACE = 1U << 15,
+    ANY = (1U << 16) - 1,
     FILES = OPEN | MOVE | ATTR,
     PROCESSES = TRACE | SIGNAL,
 };
@@ -37,6 +38,7 @@ static const struct rv_host_verb verbs[] = {
     { "process.ptrace", "process", "Process", RV_DO_PTRACE, LSM, TRACE },
     { "process.signal", "process", "Process", RV_DO_SIGNAL, LSM, SIGNAL },
     { "memory.exec", "process", "Memory", RV_DO_MMAP_EXEC | RV_DO_MPROTECT_EXEC, LSM, MEMORY },
+    { "process.race", "process", "Component", 0, 0, RACE },
     { "file.read", "file", "File", RV_DO_READ, LSM | FANO, OPEN },
     { "file.write", "file", "File", RV_DO_WRITE, LSM | FANO, OPEN },
     { "file.create", "file", "File", RV_DO_CREATE, LSM, OPEN },
@@ -161,6 +163,9 @@ static const struct rv_host_fact facts[] = {
     { "new_owner", C, LONG, 0, 0, RV_PLACE_AFTER, false, ATTR, UNTOLD },
     { "setid_added", C, BOOLEAN, RV_TERM_FLAG, RV_FLAG_SETID_ADDED, 0, false, ATTR, NULL },
     { "command", C, LONG, 0, 0, RV_PLACE_AFTER, false, BPF | TAMPER, UNTOLD },
+    { "seen", C, STRING, 0, 0, RV_PLACE_AFTER, false, RACE, UNTOLD },
+    { "taken", C, STRING, 0, 0, RV_PLACE_AFTER, false, RACE, UNTOLD },
+    { "at_entry", C, BOOLEAN, 0, 0, RV_PLACE_AFTER, false, RACE, UNTOLD },
     { "source", C, STRING, 0, 0, RV_PLACE_AFTER, false, MOUNT, UNTOLD },
     { "fstype", C, STRING, 0, 0, RV_PLACE_AFTER, false, MOUNT, UNTOLD },
 };

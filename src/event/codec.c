@@ -30,6 +30,9 @@ FIELDS_OF(process_signal, RV_FIELDS_process_signal(FIELD))
 #define THIS struct rv_event_memory_exec
 FIELDS_OF(memory_exec, RV_FIELDS_memory_exec(FIELD))
 #undef THIS
+#define THIS struct rv_event_process_race
+FIELDS_OF(process_race, RV_FIELDS_process_race(FIELD))
+#undef THIS
 #define THIS struct rv_event_file_open
 FIELDS_OF(file_open, RV_FIELDS_file_open(FIELD))
 #undef THIS

@@ -36,6 +36,7 @@ static const struct ocsf_row rows[RV_EVENT_TYPE_END_] = {
     [RV_EVENT_PROCESS_PTRACE] = { OCSF_PROCESS, 4, "Inject" },
     [RV_EVENT_PROCESS_SIGNAL] = { OCSF_PROCESS, OCSF_OTHER, "Signal" },
     [RV_EVENT_MEMORY_EXEC] = { OCSF_MEMORY, 2, "Modify Page" },
+    [RV_EVENT_PROCESS_RACE] = { OCSF_PROCESS, OCSF_OTHER, "Race" },
     [RV_EVENT_FILE_OPEN] = { OCSF_FILE, 14, "Open" },
     [RV_EVENT_FILE_RENAME] = { OCSF_FILE, 5, "Rename" },
     [RV_EVENT_FILE_UNLINK] = { OCSF_FILE, 4, "Delete" },

@@ -2,7 +2,8 @@
 /**
  * Loading is tried with every program that the kernel has a hook for; when the verifier or a
  * security module refuses, each program is tried alone, those refused are left out, and the rest
- * is loaded again. So one missing hook never costs another sensor.
+ * is loaded again. So one missing hook never costs another sensor. EPERM is most likely everybody's
+ * lot (no privilege), or that of LSM programs alone (lockdown).
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -151,11 +152,27 @@ static void keep_loadable(const struct rv_loader *loader, const struct rv_wire_s
     }
 }
 
+/** @return whether there were any. */
+static bool leave_out_lsm(bool rows[RV_PROGRAMS_MAX])
+{
+    bool any = false;
+
+    for (size_t i = 0; i < rv_bpf_program_count; i++) {
+        if (rows[i] && starts_with(rv_programs[i].hook, "lsm/")) {
+            rows[i] = false;
+            any = true;
+        }
+    }
+    return any;
+}
+
 int rv_load(const struct rv_loader *loader, const struct rv_wire_settings *settings,
             bool rows[RV_PROGRAMS_MAX], struct rv_bpf **ret_bpf)
 {
     int r = rv_load_rows(loader, settings, rows, ret_bpf);
 
+    if (r == -EPERM && leave_out_lsm(rows))
+        r = rv_load_rows(loader, settings, rows, ret_bpf);
     if (r == 0 || r == -EPERM)
         return r;
     keep_loadable(loader, settings, rows);

@@ -41,6 +41,12 @@ const struct rv_program rv_programs[] = {
       "kernel.bpf kernel.module kernel.kexec mount tamper", "one run a question for a capability" },
     { "rv_deep_enter", RV_SENSOR_DEEP, RV_ATTACH_DEEP, true, "tp_btf/sys_enter", "syscalls",
       "only while a scope asks: then every system call of the host takes the slow path" },
+    { "rv_witness_open", RV_SENSOR_DEEP, RV_ATTACH_DEEP, false, "lsm/file_open", "process.race",
+      "only while a scope asks: one run an open" },
+    { "rv_witness_exec", RV_SENSOR_DEEP, RV_ATTACH_DEEP, false, "lsm/bprm_check_security",
+      "process.race", "only while a scope asks: one run an exec" },
+    { "rv_witness_connect", RV_SENSOR_DEEP, RV_ATTACH_DEEP, false, "lsm/socket_connect",
+      "process.race", "only while a scope asks: one run a connect" },
     { "rv_lsm_file_open", RV_SENSOR_FILE, RV_ATTACH_LSM, true, "lsm/file_open", "file.open",
       "one run an open, reads included" },
     { "rv_lsm_mkdir", RV_SENSOR_FILE, RV_ATTACH_LSM, false, "lsm/path_mkdir", "file.open",
@@ -104,7 +110,7 @@ static const struct rv_sensor_info infos[RV_SENSOR_COUNT_] = {
     [RV_SENSOR_KERNEL] = { "kernel", "modules, BPF, kexec, mounts, tampering",
                            TYPE(KERNEL_MODULE) | TYPE(KERNEL_BPF) | TYPE(KERNEL_KEXEC) |
                                TYPE(MOUNT) },
-    [RV_SENSOR_DEEP] = { "deep", "system calls of chosen scopes, in order", 0 },
+    [RV_SENSOR_DEEP] = { "deep", "system calls of chosen scopes, in order", TYPE(PROCESS_RACE) },
 };
 
 const struct rv_sensor_info *rv_sensor_info(enum rv_sensor sensor)

@@ -346,6 +346,8 @@ static int deep_attach(struct rv_sensors *sensors)
     for (size_t i = 0; i < rv_bpf_program_count && r == 0; i++) {
         if (rv_programs[i].attach == RV_ATTACH_DEEP)
             r = attach_row(sensors, i);
+        if (!rv_programs[i].essential)
+            r = 0;
     }
     return r;
 }

@@ -188,8 +188,13 @@ struct files_struct {
 struct fs_struct {
     struct path root, pwd;
 };
+struct filename {
+    const char *name; /* the kernel's copy */
+    const char *uptr; /* what it was copied from; NULL: the kernel's own */
+};
 struct nameidata {
     struct path path;
+    struct filename *name;
     struct qstr last;
     unsigned int flags;
     int last_type;
@@ -267,7 +272,7 @@ struct linux_binprm {
     struct file *file;
     struct cred *cred;
     int argc, envc;
-    const char *filename, *interp;
+    const char *filename, *interp, *fdpath;
 };
 union __sifields {
     struct {

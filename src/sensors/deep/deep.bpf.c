@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * deep: the system calls of chosen cgroups, in order, in batches of a thread.
- * Hook: sys_enter (tp_btf). While it is attached every task of the host takes the slow system call
- * path, so it is attached only while some scope asks for it.
+ * deep: the system calls of chosen cgroups, in order, in batches of a thread; and whether what they
+ * name is what the kernel took (witness.h).
+ * Hook: sys_enter (tp_btf); file_open, bprm_check_security and socket_connect (LSM), which only
+ * look and are left out where the kernel does not take them. While it is attached every task of the
+ * host takes the slow system call path, so it is attached only while some scope asks for it.
  */
-#include "bpf/sensor.h"
+#include "deep/witness.h"
 
 #define BATCH        64
 #define AUDIT_X86_64 0xC000003EU
@@ -61,6 +63,7 @@ int BPF_PROG(rv_deep_enter, struct pt_regs *regs, long number)
 
     if (!is_deep(task) || rv_is_own(task))
         return 0;
+    hear_entry(task, regs, number);
     batch = bpf_task_storage_get(&rv_deep_batches, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!batch)
         return 0;

@@ -86,7 +86,7 @@ static void every_request_fits_the_shipped_schema(void **state)
             count++;
         }
     }
-    assert_int_equal(count, 21);
+    assert_int_equal(count, 22);
 }
 
 static void open_is_four_actions(void **state)

@@ -528,6 +528,7 @@ static void every_policy_of_the_baseline_has_its_place(void **state)
         { "tampering.history-wipe", KERNEL, RV_RESPOND_ALERT },
         { "tampering.injection", KERNEL, RV_RESPOND_DENY },
         { "tampering.reeve", AFTER, RV_RESPOND_ALERT },
+        { "tampering.argument-race", AFTER, RV_RESPOND_ALERT },
         { "tampering.kernel-module", KERNEL, RV_RESPOND_ALERT },
         { "tampering.bpf-program", AFTER, RV_RESPOND_ALERT },
         { "tampering.kexec", KERNEL, RV_RESPOND_ALERT },

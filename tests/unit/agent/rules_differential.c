@@ -393,7 +393,7 @@ static void the_worlds_fit_the_shipped_schema(void **state)
         RV_AUTO(rv_diags_done) struct rv_diags diags = { 0 };
         enum rv_validity validity = RV_INVALID;
 
-        if (rv_streq(verb->name, "tamper"))
+        if (rv_streq(verb->resource, "Component"))
             continue;
         world_draw(&world, verb, (struct random){ draw(&random, UINT32_MAX) }, 0);
         rv_assert_ok(rv_validate_request(bundle->schema, &world.request, &diags, &validity));

@@ -82,7 +82,7 @@ static void every_type_is_found_by_its_name(void **state)
         assert_int_equal(rv_event_type_by_name(info->name), type);
         assert_true(info->body_size % 8 == 0);
     }
-    assert_int_equal(count, 25);
+    assert_int_equal(count, 26);
     assert_int_equal(rv_event_type_by_name("no.such"), RV_EVENT_NONE);
     assert_null(rv_event_info(RV_EVENT_TYPE_END_));
 }

@@ -77,6 +77,8 @@ struct rv_event {
       "a process signalled one outside its own tree")                                              \
     T(7, MEMORY_EXEC, memory_exec, "memory.exec",                                                  \
       "memory became executable: anonymous, or writable too")                                      \
+    T(8, PROCESS_RACE, process_race, "process.race",                                               \
+      "an argument of a system call changed under it: what it names was not what was taken")       \
     T(16, FILE_OPEN, file_open, "file.open",                                                       \
       "a file was opened: writes and creates always, reads where the policy watches")              \
     T(17, FILE_RENAME, file_rename, "file.rename", "a file was renamed")                           \
@@ -169,6 +171,25 @@ struct rv_event {
     F(STR, path, "the file mapped, empty when anonymous")                                          \
     F(U32, prot, "PROT_* asked for")                                                               \
     F(U32, memory_flags, "RV_MEMORY_F_*")
+
+/* call and moment of process.race */
+#define RV_RACE_OPEN    1U
+#define RV_RACE_EXEC    2U
+#define RV_RACE_CONNECT 3U
+#define RV_RACE_ENTRY   1U
+#define RV_RACE_HOOK    2U
+
+#define RV_FIELDS_process_race(F)                                                                  \
+    F(STR, seen, "the path, or the Unix address, that stood in the caller's memory")               \
+    F(STR, taken, "what the kernel took")                                                          \
+    F(ADDR, seen_addr, "RV_RACE_CONNECT: the address that stood there")                            \
+    F(ADDR, taken_addr, "RV_RACE_CONNECT: what the kernel took")                                   \
+    F(U32, call, "1: open, 2: exec, 3: connect")                                                   \
+    F(U32, moment, "seen 1: at the entry of the call, 2: at the hook, after the kernel took it")   \
+    F(U32, seen_family, "RV_RACE_CONNECT: AF_*")                                                   \
+    F(U32, taken_family, "RV_RACE_CONNECT: AF_*")                                                  \
+    F(U32, seen_port, "RV_RACE_CONNECT: host order")                                               \
+    F(U32, taken_port, "RV_RACE_CONNECT: host order")
 
 /* access of file.open */
 #define RV_ACCESS_READ   1U
@@ -317,6 +338,7 @@ RV_EVENT_STRUCT(process_cred)
 RV_EVENT_STRUCT(process_ptrace)
 RV_EVENT_STRUCT(process_signal)
 RV_EVENT_STRUCT(memory_exec)
+RV_EVENT_STRUCT(process_race)
 RV_EVENT_STRUCT(file_open)
 RV_EVENT_STRUCT(file_rename)
 RV_EVENT_STRUCT(file_unlink)
