@@ -372,12 +372,25 @@ static uint32_t add_self(const struct rv_enforcer *enforcer, uint32_t count)
     return count + (uint32_t)rv_self_rules_here(enforcer->options.config, self);
 }
 
+/**
+ * What BPF LSM refuses whole is not asked about as well: fanotify would come first for programs
+ * that start, and cost each opener some forty times as much.
+ */
+static void leave_out(struct rv_rule *rules, uint32_t count, uint64_t refused)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (refused >> i & 1)
+            rules[i].actions = RV_DO_BPF; /* a rule needs an action: one that nobody opens */
+    }
+}
+
 /** Each provider takes the whole set; one that cannot keeps its old one, and the judge is told. */
 static void put_in_place(struct rv_enforcer *enforcer)
 {
     struct rv_channel_enforcing *state = &enforcer->state;
     uint64_t begun = enforcer->options.clock.boot_ns(enforcer->options.clock.context);
     uint32_t count = state->boot_guarded ? 0 : enforcer->coming.count;
+    uint64_t by_lsm = 0; /* rules */
     uint32_t with_self;
 
     enforcer->waiting = count > 0 && open_providers(enforcer);
@@ -400,9 +413,13 @@ static void put_in_place(struct rv_enforcer *enforcer)
 
         if (!provider->handle)
             continue;
+        if (provider->does->mechanism == RV_BY_FANOTIFY)
+            leave_out(enforcer->rooted, count, by_lsm);
         r = provider->does->swap(provider->handle, enforcer->rooted,
                                  provider->does->keeps_self ? with_self : count,
                                  &enforcer->coming.settings, &provider->carried, &at);
+        if (r == 0 && provider->does->mechanism == RV_BY_LSM)
+            by_lsm = provider->carried;
         if (r < 0) {
             state->error = r;
             state->error_rule = (uint32_t)at;

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -194,6 +195,37 @@ static int try_mprotect(char **args)
     return outcome(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 }
 
+static char raced[256];
+
+static void *flip(void *last)
+{
+    char *end = last, letter = *end;
+
+    for (;;) {
+        *(volatile char *)end = '_';
+        *(volatile char *)end = letter;
+    }
+    return NULL;
+}
+
+/** race FILE SECONDS: opened while another thread changes the last letter of its name. */
+static int try_race(char **args)
+{
+    time_t end = time(NULL) + atoi(args[1]);
+    pthread_t thread;
+
+    (void)snprintf(raced, sizeof(raced), "%s", args[0]);
+    if (pthread_create(&thread, NULL, flip, raced + strlen(raced) - 1) != 0)
+        return FAILED;
+    while (time(NULL) < end) {
+        int fd = open(raced, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    return DONE;
+}
+
 /** clock SECONDS: the wall clock jumps by so many. */
 static int try_clock(char **args)
 {
@@ -252,8 +284,9 @@ static const struct {
     { "crowd", try_crowd, 2 },     { "exec", try_exec, 1 },
     { "memfd", try_memfd, 1 },     { "mprotect", try_mprotect, 0 },
     { "opens", try_opens, 2 },     { "programs", try_programs, 0 },
-    { "ptrace", try_ptrace, 0 },   { "read", try_read, 1 },
-    { "rename", try_rename, 2 },   { "unlink", try_unlink, 1 },
+    { "race", try_race, 2 },       { "ptrace", try_ptrace, 0 },
+    { "read", try_read, 1 },       { "rename", try_rename, 2 },
+    { "unlink", try_unlink, 1 },
 };
 
 static int try_what(char **args, int count)
