@@ -199,12 +199,11 @@ static char raced[256];
 
 static void *flip(void *last)
 {
-    char *end = last, letter = *end;
+    volatile char *end = last;
+    const char letters[] = { *end, '_' };
 
-    for (;;) {
-        *(volatile char *)end = '_';
-        *(volatile char *)end = letter;
-    }
+    for (unsigned i = 1;; i++) /* one change a turn: emulators interrupt between turns only */
+        *end = letters[i & 1];
     return NULL;
 }
 
