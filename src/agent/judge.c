@@ -18,10 +18,10 @@
 #include "enforcement.h"
 #include "labels.h"
 #include "model_store.h"
-#include "models/alias.h"
 #include "recorder.h"
 #include "sandbox.h"
 #include "sensors/stream.h"
+#include "succession.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -50,6 +50,7 @@ struct judge {
 
     struct rv_bundle *policy;
     struct rv_model_store models;
+    struct rv_succession succession; /* of models */
     struct rv_labels_book *labels;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
@@ -73,7 +74,6 @@ struct judge {
     bool sealed_told; /* the log takes no entries, or there is none */
     bool enforcing;   /* rules were made: the processes that run already are known */
     bool unusable;    /* what we were told; to try again is no help */
-    bool trained;     /* a package speaks, not the built-in model */
 };
 
 /* ---- Receipts ---- */
@@ -242,25 +242,6 @@ static void on_rings(evutil_socket_t fd, short what, void *context)
     }
 }
 
-/* ---- The kernel's models follow ours ---- */
-
-/** A model that stepped down decides nothing, there neither. */
-static void tell_kernel(const struct judge *judge)
-{
-    const struct rv_models *models = rv_pipeline_models(judge->pipeline);
-    struct rv_channel_model packet = { 0 };
-
-    if (judge->trained && rv_models_stands(models))
-        packet.live = rv_models_live(models)->digest;
-    if (judge->models.shadow)
-        packet.shadow = rv_package_digest(judge->models.shadow);
-    if (memcmp(&packet.live, &packet.shadow, sizeof(packet.live)) == 0)
-        packet.shadow = (struct rv_sha256){ 0 };
-    if (rv_channel_send(RV_JUDGE_FD_CHANNEL, RV_CHANNEL_MODEL, rv_span(&packet, sizeof(packet))) <
-        0)
-        rv_warning("the guard could not be told which model speaks; the kernel's stays");
-}
-
 /**
  * The first rules, once the rings have told of the processes that run already: made earlier, they
  * would know no cgroup of any workload, and be put in place of those of the judge before us.
@@ -275,7 +256,7 @@ static void start_enforcing(struct judge *judge)
            (int)READ_AT_ONCE)
         ;
     judge->enforcing = true;
-    tell_kernel(judge);
+    rv_succession_tell(&judge->succession);
     rv_enforcement_start(judge->enforcement);
 }
 
@@ -326,79 +307,6 @@ static void on_question(evutil_socket_t fd, short what, void *context)
         rv_debug("an answer did not fit; the scope's default holds");
 }
 
-/* ---- Models ---- */
-
-/** Quarantine the model that stepped down and let the last good one speak. */
-static void return_to_last_good(struct judge *judge, const char *why)
-{
-    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
-    struct rv_models *models = rv_pipeline_models(judge->pipeline);
-    struct rv_alias_note note = { "monitor", why, judge->clock.unix_ns(NULL) / RV_NS_PER_S };
-    char from[RV_SHA256_HEX_LEN + 1];
-    int r;
-
-    memcpy(from, rv_models_live_hex(models), sizeof(from));
-    r = rv_model_store_return(&judge->models, &rv_models_live(models)->digest, &note, &package);
-    if (r == 0)
-        r = rv_models_swap(models, package, NULL);
-    if (r < 0) {
-        rv_warning("there is no return to an earlier model (%s); this one decides nothing",
-                   strerror(-r));
-        return;
-    }
-    judge->trained = package != NULL;
-    rv_notice("model %s is quarantined, %s speaks", from, rv_models_live_hex(models));
-    log_receipt(judge, "model",
-                json_pack("{ss ss ss ss}", "change", "return", "from", from, "digest",
-                          rv_models_live_hex(models), "why", why));
-}
-
-/** `reeve model promote` and `quarantine` change the history; told so, we speak as it says. */
-static void take_up_history(struct judge *judge)
-{
-    RV_AUTO(rv_package_free) struct rv_package *package = NULL;
-    struct rv_models *models = rv_pipeline_models(judge->pipeline);
-    char from[RV_SHA256_HEX_LEN + 1];
-    int r;
-
-    memcpy(from, rv_models_live_hex(models), sizeof(from));
-    r = rv_model_store_take(&judge->models, judge->trained ? &rv_models_live(models)->digest : NULL,
-                            &package);
-    if (r == -EALREADY || r == -ENOENT)
-        return; /* as it was, or there is no history */
-    if (r == 0)
-        r = rv_models_swap(models, package, NULL);
-    if (r < 0) {
-        rv_warning("the model that the history names is not taken up (%s)", strerror(-r));
-        return;
-    }
-    judge->trained = package != NULL;
-    rv_notice("model %s speaks now", rv_models_live_hex(models));
-    log_receipt(judge, "model",
-                json_pack("{ss ss ss}", "change", "promote", "from", from, "digest",
-                          rv_models_live_hex(models)));
-    tell_kernel(judge);
-}
-
-/** A model that steps down or up is in the log, once. */
-static void follow_models(struct judge *judge)
-{
-    json_t *change = rv_models_take_change(rv_pipeline_models(judge->pipeline));
-    const char *what = json_string_value(json_object_get(change, "change"));
-    bool down;
-
-    if (!change)
-        return;
-    down = what && rv_streq(what, "step-down");
-    rv_warning("the model %s", down ? "steps down: what it says decides nothing; 'reeve status' "
-                                      "says why"
-                                    : "speaks again");
-    log_receipt(judge, "model", change);
-    if (down && judge->config->model_return)
-        return_to_last_good(judge, "its promise is broken or what the host does has moved away");
-    tell_kernel(judge);
-}
-
 /* ---- Time ---- */
 
 static void save_baseline(struct judge *judge)
@@ -432,7 +340,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     }
     if (judge->recorder && rv_recorder_flush(judge->recorder) < 0)
         stop_recording(judge);
-    follow_models(judge);
+    rv_succession_follow(&judge->succession);
     rv_enforcement_tick(judge->enforcement, !judge->sealed_told);
     if (++judge->ticks % SAVE_SECONDS == 0)
         save_baseline(judge);
@@ -449,9 +357,11 @@ static void on_audit(evutil_socket_t fd, short what, void *context)
 
 static void on_hangup(evutil_socket_t fd, short what, void *context)
 {
+    struct judge *judge = context;
+
     (void)fd;
     (void)what;
-    take_up_history(context);
+    rv_succession_take_up(&judge->succession);
     rv_notice("the policy is read at start; restart the agent to take up a new one");
 }
 
@@ -628,7 +538,6 @@ static int open_pipeline(struct judge *judge)
     size_t len = 0;
     int r = rv_pipeline_new(&judge->pipeline, &options);
 
-    judge->trained = judge->models.live != NULL;
     if (r < 0)
         return r;
     r = rv_read_file(judge->state_fd, BASELINE_NAME, BASELINE_MAX, &bytes, &len);
@@ -646,6 +555,25 @@ static int tell_guard(void *context, enum rv_channel_type type, struct rv_span p
 {
     (void)context;
     return rv_channel_send(RV_JUDGE_FD_CHANNEL, type, payload);
+}
+
+static void log_change(void *context, const char *type, json_t *members)
+{
+    log_receipt(context, type, members);
+}
+
+static void open_succession(struct judge *judge)
+{
+    judge->succession = (struct rv_succession){
+        .store = &judge->models,
+        .pipeline = judge->pipeline,
+        .clock = judge->clock,
+        .may_return = judge->config->model_return,
+        .trained = judge->models.live != NULL,
+        .log = log_change,
+        .tell = tell_guard,
+        .context = judge,
+    };
 }
 
 static void show_watchers(void *context, const json_t *line)
@@ -792,6 +720,8 @@ static int open_all(struct judge *judge)
         r = open_log(judge);
     if (r == 0)
         r = open_pipeline(judge);
+    if (r == 0)
+        open_succession(judge);
     if (r == 0)
         r = rv_labels_book_open(&judge->labels, judge->state_fd);
     if (r == 0)
