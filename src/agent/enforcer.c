@@ -690,7 +690,7 @@ bool rv_enforcer_stopped(const struct rv_enforcer *enforcer)
 
 bool rv_enforcer_armed(const struct rv_enforcer *enforcer)
 {
-    return enforcer->state.rules > 0 && !enforcer->state.stopped;
+    return (enforcer->state.rules > 0 || enforcer->opening) && !enforcer->state.stopped;
 }
 
 /* ---- The guard's loop ---- */

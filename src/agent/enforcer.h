@@ -65,7 +65,7 @@ void rv_enforcer_new_judge(struct rv_enforcer *enforcer, int ask_fd);
 /** Emergency stop: nothing is refused and everything that stands is undone, until `false`. */
 void rv_enforcer_stop(struct rv_enforcer *enforcer, bool stop);
 bool rv_enforcer_stopped(const struct rv_enforcer *enforcer);
-/** Whether anything is, or may be, refused or acted on: then a boot is worth a mark. */
+/** Whether anything is, or may soon be, refused or acted on: then a boot is worth a mark. */
 bool rv_enforcer_armed(const struct rv_enforcer *enforcer);
 
 /** Descriptors to poll; those that are not needed are -1. */

@@ -88,10 +88,14 @@ state_of() { # PID
 frozen() { # PID
     [ "$(state_of "$1")" = T ] || [ "$(state_of "$1")" = t ]
 }
+thawed() { # PID
+    ! gone "$1" && ! frozen "$1"
+}
 # A shell in the cgroup that makes a file and then waits; its pid is $tripped.
-trip() { # FILE
+trip() { # FILE [SHELL]
+    rm -f "$work/files/$1" # it is about making it
     sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup" \
-        sh -c "sleep 0.2; echo x >$work/files/$1; sleep 30; :" &
+        "${2:-sh}" -c "sleep 0.2; echo x >$work/files/$1; sleep 30; :" &
     tripped=$!
 }
 
@@ -131,6 +135,18 @@ connect 4452
 ok $? "another port is not"
 python3 "$work/connect.py" 4450
 ok $? "and nobody outside the workload is refused"
+say mode test.connect observe --workload "$workload" >/dev/null
+wait_for 10 connect 4450
+ok $? "a workload can be let off"
+say mode test.connect default --workload "$workload" >/dev/null
+wait_for 10 refused connect 4450
+ok $? "until what was said of it is forgotten"
+say mode test.connect default >/dev/null
+wait_for 10 connect 4450
+ok $? "a policy of which nothing is said does as the configuration says: it observes"
+say mode test.connect enforce --force >/dev/null
+wait_for 10 refused connect 4450
+ok $? "enforced again, it refuses again"
 wait_for 5 log_has '"type":"refusal".*test.connect\|test.connect.*"type":"refusal"'
 ok $? "the refusal is in the log"
 unreadable() {
@@ -149,6 +165,8 @@ ok $? "a held action is refused"
 wait_for 5 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.held"
 ok $? "and waits for a person"
 id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.held.*/\1/p' | head -1)
+say hold show "${id:-0}" | grep -q test.held
+ok $? "it can be looked at"
 say hold approve "${id:-0}" --note "the test may" >/dev/null && sleep 0.5
 ok $? "a person approves it"
 connect_as_nobody 4451
@@ -165,9 +183,12 @@ say hold approve "${id:-0}" >/dev/null 2>"$work/err"
 ok $? "nobody approves what his own user does"
 
 # ---- Hold: the opener waits ----
-sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup" setpriv --reuid 65534 --regid 65534 \
-    --clear-groups cat "$work/files/waiting" >"$work/waited" 2>/dev/null &
-opener=$!
+wait_to_read() {
+    sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup" setpriv --reuid 65534 --regid 65534 \
+        --clear-groups cat "$work/files/waiting" >"$work/waited" 2>/dev/null &
+    opener=$!
+}
+wait_to_read
 wait_for 10 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.wait"
 ok $? "an opener waits for a person"
 kill -0 "$opener" && [ ! -s "$work/waited" ]
@@ -176,6 +197,12 @@ id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.wait.*/\1/p' | head -1)
 say hold approve "${id:-0}" >/dev/null
 wait "$opener" && [ "$(cat "$work/waited")" = waiting ]
 ok $? "until it is approved"
+wait_to_read
+wait_for 10 sh -c "$reeve hold list --socket $work/run/control.sock | grep -q test.wait"
+id=$(say hold list | sed -n 's/^\([0-9]*\) .*test.wait.*/\1/p' | head -1)
+say hold deny "${id:-0}" >/dev/null
+! wait "$opener" && [ ! -s "$work/waited" ]
+ok $? "another is denied, and reads nothing"
 
 # ---- After the fact ----
 trip tripwire
@@ -205,12 +232,32 @@ wait_for 5 say hold deny "${id:-0}"
 wait_for 5 gone "$tripped"
 ok $? "denying it ends the process"
 
+trip freezewire
+first=$tripped
+wait_for 10 frozen "$first"
+trip freezewire
+wait_for 10 frozen "$tripped"
+say undo all >/dev/null
+wait_for 5 thawed "$first" && wait_for 5 thawed "$tripped"
+ok $? "reeve undo all thaws what stands"
+kill -KILL "$first" "$tripped" 2>/dev/null
+
 # ---- The emergency stop ----
+trip freezewire
+wait_for 10 frozen "$tripped"
 "$reeve" stop --runtime-dir "$work/run" >/dev/null
 wait_for 5 connect 4450
 ok $? "after reeve stop nothing is refused"
 cat "$work/files/secret" >/dev/null
 ok $? "and every file can be read"
+wait_for 5 thawed "$tripped"
+ok $? "what was frozen goes on"
+kill -KILL "$tripped" 2>/dev/null
+trip tripwire
+wait_for 10 log_has '"error":"Operation canceled"'
+! gone "$tripped"
+ok $? "and nobody is killed"
+kill -KILL "$tripped" 2>/dev/null
 "$reeve" resume --runtime-dir "$work/run" >/dev/null
 wait_for 5 refused connect 4450
 ok $? "after reeve resume rules hold again"
@@ -244,5 +291,67 @@ wait_for 10 sh -c "[ \$(bpftool prog show 2>/dev/null | grep -c ' name rv_') -le
 ok $? "no program of Reeve is left"
 "$reeve" audit verify "$work/state/log" --key "$work/state/log.key.pub" >"$work/verify" 2>&1
 ok $? "the log verifies"
+
+# ---- Two boots ended badly ----
+cp /bin/sh "$work/files/kept"
+start_careful() {
+    start_agent --set "policy=$work/policy" --set "inline.scope=$work/files/" \
+        --set inline.deadline_ms=500 --set fail.deadline=file --set "protect=$work/files/kept" \
+        --set budget.actions=1
+}
+says() { # what is true of it
+    status | grep -q "\"$1\":true"
+}
+boot=$(cat /proc/sys/kernel/random/boot_id)
+printf '%s 1700000000\n' 11111111-1111-1111-1111-111111111111 22222222-2222-2222-2222-222222222222 \
+    >"$work/state/boot-guard"
+start_careful
+wait_for 10 says boot_guarded && grep -q 'two boots ended badly' "$work/agent.log"
+ok $? "after two bad boots the agent says that it enforces nothing"
+connect 4450 && connect 4450 && cat "$work/files/secret" >/dev/null
+ok $? "nor does it, whatever the stages say"
+stop_agent
+[ "$(wc -l <"$work/state/boot-guard")" -eq 2 ]
+ok $? "and waits for a person, over a restart"
+
+# ---- A stop that is there before the agent ----
+rm "$work/state/boot-guard"
+"$reeve" stop --runtime-dir "$work/run" >/dev/null
+start_careful
+wait_for 10 says stopped && connect 4450 && cat "$work/files/secret" >/dev/null
+ok $? "a stop from before the start holds"
+"$reeve" resume --runtime-dir "$work/run" >/dev/null
+wait_for 20 refused connect 4450
+ok $? "until it is taken back"
+wait_for 5 grep -q "^$boot " "$work/state/boot-guard"
+ok $? "this boot has its mark while rules stand"
+
+# ---- What is not answered, in a scope that is closed ----
+echo fresh >"$work/files/fresh" # nothing is settled of it
+judge=$(pgrep -P "$agent_pid" | head -1)
+kill -STOP "$judge"
+! inside cat "$work/files/fresh" >/dev/null 2>&1
+ok $? "with fail.deadline an opener whom nobody answers is refused"
+kill -CONT "$judge"
+wait_for 12 inside cat "$work/files/fresh"
+ok $? "and let in when somebody does"
+
+# ---- The protected, and the budget of actions ----
+trip tripwire "$work/files/kept"
+wait_for 10 log_has '"outcome":"refused: the target is protected"'
+! gone "$tripped"
+ok $? "what protect lists is not killed"
+kill -KILL "$tripped" 2>/dev/null
+trip tripwire
+wait_for 10 gone "$tripped"
+ok $? "another is"
+trip tripwire
+wait_for 10 log_has '"outcome":"over budget: alert and hold"'
+! gone "$tripped"
+ok $? "the next is not: the hour's budget of actions is used up"
+kill -KILL "$tripped" 2>/dev/null
+stop_agent
+[ ! -e "$work/state/boot-guard" ]
+ok $? "a clean end takes the mark of the boot away"
 umount "$work"
 finish

@@ -4,7 +4,7 @@
 # fails" of docs/enforcement.md, cell by cell:
 #   the judge dead, hung, starved      here: stopped, slow, killed in a row, out of memory
 #   the log takes no entries           here: disk full while running and at the start
-#   a question is not answered in time here: fail.deadline empty; tests/system/fan.c: listed
+#   a question is not answered in time here: fail.deadline empty; tests/system/enforce.sh: listed
 #   the table of rules is full         here: open; tests/unit/agent: closed, the old table stays
 #   the guard is killed                here, while an opener waits
 #   the ring of refusals is full       here: the count adds up
@@ -12,7 +12,7 @@
 #   the wall clock jumps               tests/vm/agent.sh: the clock of this machine is not ours
 #   a hook is slower than its budget   tests/system/fan.c, cgate.c, tests/vm/safety.c
 #   budget.refusals                    tests/system/fan.c, cgate.c, tests/vm/safety.c
-#   budget.actions                     tests/system/act.c
+#   budget.actions, two bad boots      tests/system/enforce.sh
 BUILD=$1
 SOURCE=$2
 

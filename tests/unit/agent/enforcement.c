@@ -161,6 +161,16 @@ static void a_set_is_handed_over_whole_and_then_health(void **state)
     assert_true(times_told(RV_CHANNEL_RULE) >= 2);
 }
 
+static void budgets_of_the_configuration_are_handed_over_with_the_set(void **state)
+{
+    const struct rv_rule_settings *settings = &told.last[RV_CHANNEL_RULES].rules.settings;
+
+    assert_int_equal(settings->budget, judge.config.deny_budget);
+    assert_int_equal(settings->latency_budget_ns, judge.config.latency_budget_us * 1000);
+    assert_true(settings->budget > 0);
+    assert_true(settings->latency_budget_ns > 0);
+}
+
 static void a_log_that_takes_nothing_is_no_good_health(void **state)
 {
     size_t before = times_told(RV_CHANNEL_HEALTH);
@@ -281,6 +291,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_set_is_handed_over_whole_and_then_health),
+        TEST(budgets_of_the_configuration_are_handed_over_with_the_set),
         TEST(a_log_that_takes_nothing_is_no_good_health),
         TEST(an_approval_is_granted_once_it_is_durable_and_not_by_its_own_user),
         TEST(nothing_is_done_before_the_decision_is_durable_nor_twice),

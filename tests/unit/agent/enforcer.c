@@ -224,6 +224,7 @@ static void rules_wait_for_mechanisms_and_the_loop_does_not(void **state)
     assert_int_equal(guard.state.rules, 0);
     rv_assert_ok(rv_enforcer_health(guard.enforcer));
     assert_int_equal(fake.swaps, 0);
+    assert_true(rv_enforcer_armed(guard.enforcer)); /* the kernel is at work: mark this boot */
     let_go();
     wait_until_open();
     assert_int_equal(fake.swaps, 1);
