@@ -154,6 +154,8 @@ unreadable() {
 }
 wait_for 10 unreadable
 ok $? "a forbidden file cannot be read"
+[ "$(cat "$work/files/secret")" = secret ]
+ok $? "but by those who are not watched"
 [ "$(inside cat "$work/files/plain")" = plain ]
 ok $? "its neighbour can"
 ! inside "$work/files/forbidden" 2>/dev/null

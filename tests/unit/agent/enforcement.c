@@ -207,6 +207,49 @@ static void an_approval_is_granted_once_it_is_durable_and_not_by_its_own_user(vo
                         "used");
 }
 
+static bool has_state(const char *expected)
+{
+    RV_AUTO(rv_json_freep)
+    json_t *list = rv_enforcement_hold_list(judge.enforcement, NULL, 0);
+    const json_t *hold = json_array_get(json_object_get(list, "holds"), 0);
+
+    return rv_streq(json_string_value(json_object_get(hold, "state")), expected);
+}
+
+static void what_nobody_decides_in_time_expires(void **state)
+{
+    struct rv_refusal_record record = a_refusal(RV_REFUSAL_DENIED);
+    RV_AUTO(rv_json_freep) json_t *ask = json_pack("{sI sb}", "id", (json_int_t)1, "approve", 1);
+    RV_AUTO(rv_json_freep) json_t *late = NULL;
+
+    judge.config.hold_s = 0;
+    hear(RV_CHANNEL_REFUSAL, &record, sizeof(record));
+    assert_true(has_state("pending"));
+    rv_enforcement_tick(judge.enforcement, true);
+    assert_true(has_state("expired"));
+    late = rv_enforcement_hold_decide(judge.enforcement, ask, APPROVER);
+    assert_non_null(json_object_get(late, "error"));
+    rv_assert_ok(rv_audit_flush(judge.audit));
+    assert_int_equal(times_told(RV_CHANNEL_GRANT), 0);
+}
+
+static void what_nobody_uses_in_time_expires(void **state)
+{
+    struct rv_refusal_record record = a_refusal(RV_REFUSAL_DENIED);
+    RV_AUTO(rv_json_freep) json_t *ask = json_pack("{sI sb}", "id", (json_int_t)1, "approve", 1);
+    RV_AUTO(rv_json_freep) json_t *answer = NULL;
+    struct rv_clock clock = rv_clock_system();
+
+    judge.config.approve_s = 0;
+    hear(RV_CHANNEL_REFUSAL, &record, sizeof(record));
+    answer = rv_enforcement_hold_decide(judge.enforcement, ask, APPROVER);
+    assert_null(json_object_get(answer, "error"));
+    rv_assert_ok(rv_audit_flush(judge.audit));
+    assert_true(told.last[RV_CHANNEL_GRANT].grant.expires_boot_ns <= clock.boot_ns(NULL));
+    rv_enforcement_tick(judge.enforcement, true);
+    assert_true(has_state("expired"));
+}
+
 static void put_wire(struct rv_outcome *ret_outcome, struct rv_event_builder *builder)
 {
     struct rv_event_file_open *open;
@@ -294,6 +337,8 @@ int main(void)
         TEST(budgets_of_the_configuration_are_handed_over_with_the_set),
         TEST(a_log_that_takes_nothing_is_no_good_health),
         TEST(an_approval_is_granted_once_it_is_durable_and_not_by_its_own_user),
+        TEST(what_nobody_decides_in_time_expires),
+        TEST(what_nobody_uses_in_time_expires),
         TEST(nothing_is_done_before_the_decision_is_durable_nor_twice),
         TEST(a_promotion_needs_a_simulation_that_hurt_nobody),
         TEST(a_policy_back_in_observe_leaves_no_rule),

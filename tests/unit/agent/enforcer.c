@@ -15,7 +15,9 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
@@ -29,7 +31,12 @@ static struct {
     bool observes;                      /* the last word */
     unsigned swaps, renewals, refusing; /* refusing: moments in which it would have refused */
     size_t rules;
-    char order[16];        /* first letters of what was asked */
+    char order[16]; /* first letters of what was asked */
+    struct {
+        uint32_t tgid;
+        bool guarded;
+    } protected[256];
+    size_t protected_count;
     unsigned models;       /* how often it was given models */
     uint64_t live, shadow; /* those it has; 0: none */
     bool takes_no_model;
@@ -99,6 +106,24 @@ static int observe(void *handle, bool on)
     return 0;
 }
 
+static int protect(void *handle, struct rv_process_key process, bool guarded)
+{
+    if (fake.protected_count < RV_COUNT(fake.protected)) {
+        fake.protected[fake.protected_count].tgid = process.tgid;
+        fake.protected[fake.protected_count++].guarded = guarded;
+    }
+    return 0;
+}
+
+static bool is_protected(pid_t pid, bool guarded)
+{
+    for (size_t i = 0; i < fake.protected_count; i++) {
+        if (fake.protected[i].tgid == (uint32_t)pid && fake.protected[i].guarded == guarded)
+            return true;
+    }
+    return false;
+}
+
 static int drain(void *handle, rv_provider_put_fn *put, void *context)
 {
     return 0;
@@ -130,6 +155,7 @@ static const struct rv_provider slow = {
     .swap = swap,
     .renew = renew,
     .observe = observe,
+    .protect = protect,
     .drain = drain,
     .know_root = know_root,
     .model = model,
@@ -312,6 +338,29 @@ static void leases_are_renewed_by_a_word_of_the_judge_alone(void **state)
     assert_int_equal(fake.renewals, 0);
     rv_assert_ok(rv_enforcer_health(guard.enforcer));
     assert_int_equal(fake.renewals, 1);
+}
+
+/* Process 1, those above us, and Reeve's own: from the moment a mechanism is there, and later. */
+static void the_protected_are_told_to_each_mechanism(void **state)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    rv_enforcer_protect(guard.enforcer, getpid());
+    send_rules();
+    let_go();
+    wait_until_open();
+    assert_true(is_protected(1, false));
+    assert_true(is_protected(getppid(), false));
+    assert_true(is_protected(getpid(), true));
+    assert_false(is_protected(child, true));
+    rv_enforcer_protect(guard.enforcer, child); /* a judge that was started again */
+    assert_true(is_protected(child, true));
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
 static void after_two_bad_boots_nothing_is_even_opened(void **state)
@@ -519,6 +568,7 @@ int main(void)
         WITH_GUARD(the_end_waits_for_what_is_being_opened),
         WITH_GUARD(what_does_not_work_is_offered_no_more),
         WITH_GUARD(leases_are_renewed_by_a_word_of_the_judge_alone),
+        WITH_GUARD(the_protected_are_told_to_each_mechanism),
         WITH_GUARD(after_two_bad_boots_nothing_is_even_opened),
         WITH_GUARD(a_stop_and_a_bad_boot_end_actions_too),
         WITH_GUARD(the_kernel_follows_the_model_that_speaks),
