@@ -218,11 +218,11 @@ static double quantile(double *values, size_t count, unsigned permille)
 }
 
 /** Normal, and not so close to an attack that it may be part of it. */
-static bool calibrates(const struct rv_span_of_series *span, size_t row)
+static bool is_settled(const struct rv_span_of_series *span, size_t row)
 {
     const enum rv_label *label = span->series->label;
 
-    if (!span->calibrates || !rv_training_is_normal(span, row))
+    if (!rv_training_is_normal(span, row))
         return false;
     for (size_t back = 1; back <= RECOVERY_ROWS && back <= row; back++) {
         if (label[row - back] == RV_LABEL_ATTACK)
@@ -233,6 +233,11 @@ static bool calibrates(const struct rv_span_of_series *span, size_t row)
             return false;
     }
     return true;
+}
+
+static bool calibrates(const struct rv_span_of_series *span, size_t row)
+{
+    return span->calibrates && is_settled(span, row);
 }
 
 /** Sizes of one sensor's residuals in rows that calibrate. @return how many. */
@@ -343,14 +348,17 @@ static int calibrate_relations(struct rv_series_training *training)
 
 /* ---- Repeats ---- */
 
-/** Normal rows of one span, as if nothing had been between them. */
+/**
+ * Settled rows of one span, as if nothing had been between them: a recording whose first or last
+ * rows are labelled normal must not teach that sensors repeat themselves.
+ */
 static size_t gather(const struct rv_series_training *training,
                      const struct rv_span_of_series *span, size_t sensor, double *ret_readings)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < span->series->rows; i++) {
-        if (rv_training_is_normal(span, i))
+        if (is_settled(span, i))
             ret_readings[count++] = span->rows[i * training->model->count + sensor];
     }
     return count;

@@ -132,6 +132,13 @@ static void a_sensor_that_never_moved_is_news_when_it_does(void **state)
     rv_series_done(&test);
 }
 
+/** All sensors read what they did 100 rows before: every relation holds. */
+static void play_again(struct rv_series *series, size_t first, size_t end)
+{
+    for (size_t i = first * SENSORS; i < end * SENSORS; i++)
+        series->value[i] = series->value[i - 100 * SENSORS];
+}
+
 static void a_sensor_that_plays_a_recording_is_found(void **state)
 {
     const struct rv_task_options options = { .seed = 1 };
@@ -143,10 +150,7 @@ static void a_sensor_that_plays_a_recording_is_found(void **state)
     state_of_random = 8;
     make_normal(&normal, 2000);
     make_plant(&test, 400, SIZE_MAX);
-    for (size_t i = 200; i < 240; i++) { /* all of them: every relation holds */
-        for (size_t j = 0; j < SENSORS; j++)
-            test.value[i * SENSORS + j] = test.value[(i - 100) * SENSORS + j];
-    }
+    play_again(&test, 200, 240);
     rv_assert_ok(rv_series_train(&model, &normal, NULL, &options, NULL));
     assert_in_range(alarms(model, &test, 200, 240), 33, 35); /* from the sixth change on */
     assert_int_equal(alarms(model, &test, 245, 400), 0);
@@ -156,6 +160,30 @@ static void a_sensor_that_plays_a_recording_is_found(void **state)
     assert_int_equal(reason.lag, 0);
     rv_series_model_free(&model);
     rv_series_set_done(&normal);
+    rv_series_done(&test);
+}
+
+/** Ten rows of a recording that nobody labelled do not make it something that sensors do. */
+static void the_edge_of_a_recording_teaches_nothing(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    struct rv_series_set normal = { 0 }, attack = { 0 };
+    struct rv_series_model *model = NULL;
+    struct rv_series test;
+
+    state_of_random = 9;
+    make_normal(&normal, 1500);
+    make_normal(&attack, 2300);
+    play_again(&attack.items[0], 2100, 2140);
+    for (size_t i = 2110; i < 2140; i++)
+        attack.items[0].label[i] = RV_LABEL_ATTACK;
+    make_plant(&test, 400, SIZE_MAX);
+    play_again(&test, 200, 240);
+    rv_assert_ok(rv_series_train(&model, &normal, &attack, &options, NULL));
+    assert_in_range(alarms(model, &test, 200, 240), 33, 36);
+    rv_series_model_free(&model);
+    rv_series_set_done(&normal);
+    rv_series_set_done(&attack);
     rv_series_done(&test);
 }
 
@@ -265,6 +293,7 @@ int main(void)
         cmocka_unit_test(an_alarm_ends_soon_after_its_cause),
         cmocka_unit_test(a_sensor_that_never_moved_is_news_when_it_does),
         cmocka_unit_test(a_sensor_that_plays_a_recording_is_found),
+        cmocka_unit_test(the_edge_of_a_recording_teaches_nothing),
         cmocka_unit_test(rows_close_to_attacks_do_not_calibrate),
         cmocka_unit_test(levels_serve_when_there_is_little_data),
         cmocka_unit_test(saving_changes_nothing_and_damage_is_refused),
