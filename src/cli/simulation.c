@@ -58,10 +58,15 @@ static json_t *bytes_json(struct rv_text text)
     return string ? string : json_string("(not UTF-8)");
 }
 
+static const char *workload_of(const struct rv_outcome *outcome)
+{
+    return outcome->process ? outcome->process->workload->name : "";
+}
+
 /** One victim is a program by a user in a workload, doing one kind of action. */
 static void count_victim(json_t **victims, const struct rv_outcome *outcome)
 {
-    const char *workload = outcome->process ? outcome->process->workload->name : "";
+    const char *workload = workload_of(outcome);
     char key[256];
     json_t *victim;
 
@@ -98,7 +103,8 @@ static void take(struct run *run, const struct rv_outcome *outcome)
     const uint32_t *reasons = outcome->decision.reasons;
     enum rv_stop stop;
 
-    if (!outcome->action || outcome->decision.effect != RV_EFFECT_DENY)
+    if (!outcome->action || outcome->decision.effect != RV_EFFECT_DENY ||
+        (run->with->workload && !rv_streq(run->with->workload, workload_of(outcome))))
         return;
     stop = judge(run, outcome);
     for (uint32_t i = 0; i < outcome->decision.reason_count; i++) {

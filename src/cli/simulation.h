@@ -12,6 +12,7 @@ struct rv_simulation {
     const char *recordings; /* folder of segments */
     const char *log;        /* folder of the log with people's labels; NULL: nobody said anything */
     const char *only;       /* name of the one policy that counts; NULL: all */
+    const char *workload;   /* and of the one workload; NULL: all */
     uint64_t since_unix_ns; /* events before it prepare the state and count for nothing */
     void (*progress)(uint64_t events); /* now and then; may be NULL */
 };

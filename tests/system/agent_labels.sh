@@ -95,6 +95,10 @@ recorded() { # what happened is in the segments
 wait_for 10 recorded
 grep -q 'nobody called malicious' "$work/mode"
 ok $? "what nobody labelled counts as a false stop: the promotion is refused"
+"$reeve" mode test.hidden enforce --workload elsewhere --policy "$work/policy" --log "$work/state/log" \
+    --recordings "$work/state/segments" --socket "$socket" >"$work/mode" 2>&1 &&
+    grep -q 'nothing would have been stopped' "$work/mode"
+ok $? "but a workload of which nothing would be stopped may be promoted"
 as_user 4322 "$reeve" decisions label "$mine" malicious --socket "$socket" >/dev/null
 as_user 4322 "$reeve" decisions label "$roots" benign --socket "$socket" >/dev/null
 told() { # COUNT FALSE: so many labels are published, and so many stops are false

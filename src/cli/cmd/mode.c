@@ -78,6 +78,7 @@ static int simulate(const char *policy, json_t **ret_simulated)
         .recordings = recordings,
         .log = rv_judgements_log(log_path),
         .only = rv_streq(policy, "*") ? NULL : policy,
+        .workload = rv_streq(workload, "*") ? NULL : workload,
         .since_unix_ns = clock.unix_ns(NULL) - rv_simulation_span(since) * RV_NS_PER_S,
     };
     int r = rv_simulate(&simulation, &report);

@@ -13,7 +13,7 @@
 
 static bool help, json;
 static const char *since = "24h", *policy_path, *recordings = "/var/lib/reeve/segments", *only,
-                  *log_path;
+                  *log_path, *workload;
 
 static const struct rv_option options[] = {
     { RV_OPTION_STRING, 0, "since", "SPAN", "how far back: 90s, 15m, 24h, 7d (24h)", &since, 0, 0 },
@@ -24,6 +24,8 @@ static const struct rv_option options[] = {
     { RV_OPTION_STRING, 'l', "log", "DIR", "the log with people's labels (" DECISIONS_LOG_DIR ")",
       &log_path, 0, 0 },
     { RV_OPTION_STRING, 'o', "only", "NAME", "count this policy alone", &only, 0, 0 },
+    { RV_OPTION_STRING, 'w', "workload", "NAME", "count what this workload does alone", &workload,
+      0, 0 },
     { RV_OPTION_FLAG, 'j', "json", NULL, "the whole report as JSON", &json, 0, 0 },
     { RV_OPTION_FLAG, 'h', "help", NULL, "this text", &help, 0, 0 },
     { 0 },
@@ -63,6 +65,7 @@ int cmd_policy_simulate(int argc, char **argv)
         .recordings = recordings,
         .log = rv_judgements_log(log_path),
         .only = only,
+        .workload = workload,
         .since_unix_ns = clock.unix_ns(NULL) - span * RV_NS_PER_S,
         .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
     };
