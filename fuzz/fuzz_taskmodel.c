@@ -60,6 +60,7 @@ static void try_language(struct rv_span bytes)
     struct rv_language *language = NULL;
     struct rv_sessions *sessions = NULL;
     struct rv_utterance utterance = { .session = 1 };
+    int64_t raw_q16;
 
     if (rv_language_load(&language, bytes) < 0)
         return;
@@ -69,10 +70,10 @@ static void try_language(struct rv_span bytes)
             utterance.kind = (uint8_t)(i / 3);
             rv_sessions_put(sessions, &utterance);
         }
+        raw_q16 = rv_sessions_speak_q16(sessions, 1, 0);
         /* Eight times the most that one symbol can be worth, rounded: what an account can hold. */
-        if (rv_sessions_raw_q16(sessions, 1) > 8 * 16 * 65536 + 8 ||
-            rv_calibration_risk(rv_language_calibration(language), 0,
-                                rv_sessions_raw_q16(sessions, 1)) > 1000)
+        if (raw_q16 > 8 * 16 * 65536 + 8 ||
+            rv_calibration_risk(rv_language_calibration(language), 0, raw_q16) > 1000)
             abort();
     }
     rv_language_save(language, &again); /* one encoding for one model */

@@ -138,7 +138,10 @@ void rv_scorer_score(const struct rv_scorer *scorer, const struct rv_models_aske
     *ret_p = ret_session->vector_p =
         rv_calibration_p(scorer->calibration, asked->class, verdict->raw_q16);
     if (scorer->sessions && asked->process) {
-        rv_sessions_score(scorer->sessions, asked->process, asked->tid, &ret_session->score);
+        rv_sessions_score(scorer->sessions,
+                          &(struct rv_session_asked){ asked->process, asked->tid,
+                                                      rv_session_evidence_q16(*ret_p) },
+                          &ret_session->score);
         ret_session->p = rv_calibration_p(scorer->spoken, 0, ret_session->score.raw_q16);
         ret_session->share_ppm = rv_language_share_ppm(scorer->language);
         *ret_p = rv_language_combine(*ret_p, ret_session->p, ret_session->share_ppm,
@@ -164,12 +167,15 @@ static void bet(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
 static void take_session(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
 {
     const struct rv_models_seen *seen = mine->seen;
+    struct rv_session_asked asked = { .process = seen->process, .tid = seen->tid };
     struct rv_session_score score;
 
     if (!scorer->sessions || !seen->process)
         return;
-    rv_sessions_score(scorer->sessions, seen->process, seen->tid, &score);
-    rv_sessions_spoke(scorer->sessions, seen->process, seen->tid);
+    asked.vector_q16 =
+        rv_session_evidence_q16(rv_calibration_p(scorer->calibration, seen->class, mine->raw_q16));
+    rv_sessions_score(scorer->sessions, &asked, &score);
+    rv_sessions_spoke(scorer->sessions, &asked);
     if (seen->learn && mine->fate == RV_FATE_HOLD)
         rv_calibration_hold(scorer->spoken, 0, score.raw_q16);
     if (seen->learn && mine->fate == RV_FATE_NORMAL)

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "language_private.h"
 
+#include "task/tail.h"
+
+#include <math.h>
+
 #define WAYS            4U
 #define SETS            1024U
 #define GENERATIONS_MAX 64U
-#define FORGET_SHIFT    3  /* an account forgets 1/8 with each symbol */
-#define FADE_SHIFT      12 /* what it must exceed to speak again fades by 1/4096 */
+#define USUAL_ONE_IN    10.0  /* vectors as rare as that are no evidence */
+#define FORGET_SHIFT    3     /* an account forgets 1/8 with each symbol */
+#define NEWS_Q16        65536 /* a session speaks again when it is a nat higher than it was */
+#define FADE_SHIFT      12    /* what it must exceed to speak again fades by 1/4096 */
 _Static_assert(RV_LANGUAGE_WINDOW == 1U << FORGET_SHIFT, "reasons name what an account remembers");
 
 struct session {
@@ -16,6 +22,7 @@ struct session {
     int64_t spoke_q16; /* its highest when it spoke */
     struct rv_text_place place;
     struct rv_said recent[RV_LANGUAGE_WINDOW], fresh[RV_LANGUAGE_WINDOW]; /* latest first */
+    uint32_t heard;                                                       /* symbols */
     uint8_t recent_count, fresh_count;
 };
 
@@ -112,20 +119,35 @@ static struct session *session_of(struct rv_sessions *sessions, uint64_t key)
 
 /* ---- Hearing ---- */
 
-static void note(struct session *session, const struct rv_said *said)
+static void keep_highest(struct session *session)
 {
-    memmove(&session->recent[1], &session->recent[0],
-            sizeof(session->recent) - sizeof(session->recent[0]));
-    session->recent[0] = *said;
-    if (session->recent_count < RV_LANGUAGE_WINDOW)
-        session->recent_count++;
-    session->account_q16 += said->evidence_q16 - (session->account_q16 >> FORGET_SHIFT);
-    session->spoke_q16 -= session->spoke_q16 >> FADE_SHIFT;
     if (session->account_q16 <= session->fresh_q16)
         return;
     session->fresh_q16 = session->account_q16;
     session->fresh_count = session->recent_count;
     memcpy(session->fresh, session->recent, sizeof(session->fresh));
+}
+
+static void note(struct session *session, const struct rv_said *said)
+{
+    memmove(&session->recent[1], &session->recent[0],
+            sizeof(session->recent) - sizeof(session->recent[0]));
+    session->recent[0] = *said;
+    session->recent[0].at = ++session->heard;
+    if (session->recent_count < RV_LANGUAGE_WINDOW)
+        session->recent_count++;
+    session->account_q16 += said->evidence_q16 - (session->account_q16 >> FORGET_SHIFT);
+    session->spoke_q16 -= session->spoke_q16 >> FADE_SHIFT;
+    keep_highest(session);
+}
+
+static void add_vector(struct session *session, int32_t vector_q16)
+{
+    if (session->recent_count == 0)
+        return;
+    session->account_q16 += vector_q16;
+    session->recent[0].vector_q16 += vector_q16;
+    keep_highest(session);
 }
 
 void rv_sessions_put(struct rv_sessions *sessions, const struct rv_utterance *utterance)
@@ -183,74 +205,114 @@ void rv_sessions_hear(struct rv_sessions *sessions, const struct rv_event *event
 
 /* ---- Speaking ---- */
 
+int32_t rv_session_evidence_q16(struct rv_p_value p)
+{
+    double nats = p.above > 0 ? log((double)p.of / (double)p.above) - log(USUAL_ONE_IN) : 0;
+
+    return nats > 0 ? (int32_t)rv_score_q16(nats) : 0;
+}
+
 static int64_t news_of(const struct session *session)
 {
-    return session && session->fresh_q16 > session->spoke_q16 ? session->fresh_q16 : 0;
+    return session->fresh_q16 > session->spoke_q16 + NEWS_Q16 ? session->fresh_q16 : 0;
 }
 
-int64_t rv_sessions_raw_q16(const struct rv_sessions *sessions, uint64_t key)
+/** The session as it is once the verdict has added its vector; all zero when there is none. */
+static struct session with_vector(const struct session *session, int32_t vector_q16)
 {
-    return news_of(find(sessions, key));
+    struct session copy = { 0 };
+
+    if (session) {
+        copy = *session;
+        add_vector(&copy, vector_q16);
+    }
+    return copy;
 }
 
-void rv_sessions_score(const struct rv_sessions *sessions, const struct rv_process *process,
-                       uint32_t tid, struct rv_session_score *ret_score)
+void rv_sessions_score(const struct rv_sessions *sessions, const struct rv_session_asked *asked,
+                       struct rv_session_score *ret_score)
 {
-    const struct session *session = find(sessions, rv_session_key(process));
-    const struct session *thread = find(sessions, rv_session_key_of_thread(process, tid));
+    struct session session =
+        with_vector(find(sessions, rv_session_key(asked->process)), asked->vector_q16);
+    const struct session *calls =
+        find(sessions, rv_session_key_of_thread(asked->process, asked->tid));
 
-    if (news_of(thread) > news_of(session))
-        session = thread;
-    *ret_score = (struct rv_session_score){ .raw_q16 = news_of(session) };
+    if (calls && news_of(calls) > news_of(&session))
+        session = *calls;
+    *ret_score = (struct rv_session_score){ .raw_q16 = news_of(&session) };
     if (ret_score->raw_q16 == 0)
         return;
-    ret_score->count = session->fresh_count;
-    for (unsigned i = 0; i < session->fresh_count; i++)
-        ret_score->said[i] = session->fresh[session->fresh_count - 1 - i];
+    ret_score->count = session.fresh_count;
+    for (unsigned i = 0; i < session.fresh_count; i++)
+        ret_score->said[i] = session.fresh[session.fresh_count - 1 - i];
 }
 
-void rv_sessions_spoke_key(struct rv_sessions *sessions, uint64_t key)
+static void spoke(struct session *session)
 {
-    struct session *session = find(sessions, key);
-
-    if (!session)
-        return;
     if (session->fresh_q16 > session->spoke_q16)
         session->spoke_q16 = session->fresh_q16;
     session->fresh_q16 = 0;
     session->fresh_count = 0;
 }
 
-void rv_sessions_spoke(struct rv_sessions *sessions, const struct rv_process *process, uint32_t tid)
+int64_t rv_sessions_speak_q16(struct rv_sessions *sessions, uint64_t key, int32_t vector_q16)
 {
-    rv_sessions_spoke_key(sessions, rv_session_key(process));
-    rv_sessions_spoke_key(sessions, rv_session_key_of_thread(process, tid));
+    struct session *session = find(sessions, key);
+    int64_t raw_q16;
+
+    if (!session)
+        return 0;
+    add_vector(session, vector_q16);
+    raw_q16 = news_of(session);
+    spoke(session);
+    return raw_q16;
+}
+
+void rv_sessions_spoke(struct rv_sessions *sessions, const struct rv_session_asked *asked)
+{
+    (void)rv_sessions_speak_q16(sessions, rv_session_key(asked->process), asked->vector_q16);
+    (void)rv_sessions_speak_q16(sessions, rv_session_key_of_thread(asked->process, asked->tid), 0);
 }
 
 /* ---- In words ---- */
+
+static int64_t weight_of(const struct rv_said *said)
+{
+    return (int64_t)said->evidence_q16 + said->vector_q16;
+}
+
+/** The weightiest that was not told yet, nor another of the same symbol. NULL: none is left. */
+static const struct rv_said *next_told(const struct rv_session_score *score, bool *told)
+{
+    const struct rv_said *best = NULL;
+
+    for (unsigned i = 0; i < score->count; i++) {
+        bool again = told[i] || weight_of(&score->said[i]) <= 0;
+
+        for (unsigned k = 0; k < score->count && !again; k++)
+            again = told[k] && score->said[k].symbol == score->said[i].symbol;
+        if (!again && (!best || weight_of(&score->said[i]) > weight_of(best)))
+            best = &score->said[i];
+    }
+    if (best)
+        told[best - score->said] = true;
+    return best;
+}
 
 void rv_session_words(struct rv_buf *buf, const struct rv_session_score *score, size_t most)
 {
     bool told[RV_LANGUAGE_WINDOW] = { false };
 
     for (size_t n = 0; n < most; n++) {
-        unsigned best = RV_LANGUAGE_WINDOW;
+        const struct rv_said *said = next_told(score, told);
 
-        for (unsigned i = 0; i < score->count; i++) {
-            bool again = told[i] || score->said[i].evidence_q16 <= 0;
-
-            for (unsigned k = 0; k < score->count && !again; k++)
-                again = told[k] && score->said[k].symbol == score->said[i].symbol;
-            if (!again && (best == RV_LANGUAGE_WINDOW ||
-                           score->said[i].evidence_q16 > score->said[best].evidence_q16))
-                best = i;
-        }
-        if (best == RV_LANGUAGE_WINDOW)
+        if (!said)
             return;
         rv_buf_add_str(buf, n > 0 ? ", " : "");
-        rv_symbol_words(buf, score->said[best].symbol);
-        if (score->said[best].unseen)
+        rv_symbol_words(buf, said->symbol);
+        if (said->unseen)
             rv_buf_add_str(buf, " (after what came before: never seen)");
-        told[best] = true;
+        if (said->vector_q16 > said->evidence_q16)
+            rv_buf_add_str(buf, " (in a process that is unusual by itself)");
     }
 }

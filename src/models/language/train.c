@@ -134,8 +134,8 @@ static int score_fold(struct training *training, uint8_t fold)
         rv_sessions_put(sessions, item);
         if (!item->due)
             continue;
-        training->scores[training->score_count++] = rv_sessions_raw_q16(sessions, item->session);
-        rv_sessions_spoke_key(sessions, item->session);
+        training->scores[training->score_count++] =
+            rv_sessions_speak_q16(sessions, item->session, item->vector_q16);
     }
     return r;
 }

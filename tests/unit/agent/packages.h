@@ -11,6 +11,7 @@
 #include "models/calibration.h"
 #include "models/forest.h"
 #include "models/forest_model.h"
+#include "models/language.h"
 #include "models/package.h"
 
 enum package_flaw {
@@ -89,6 +90,27 @@ static inline void add_for_kernel(struct rv_package_writer *writer, size_t featu
     rv_assert_ok(rv_row_set_at_boundaries(forest, 1, 8, &rows));
     rv_assert_ok(rv_golden_encode(forest, &rows, &golden));
     rv_assert_ok(rv_package_add(writer, "golden", rv_buf_span(&golden)));
+}
+
+/** The same with a language model of sessions beside the forest. */
+static inline struct rv_package *add_language(const struct rv_package *package,
+                                              const struct rv_language *language)
+{
+    RV_AUTO(rv_package_writer_done) struct rv_package_writer writer = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf section = { 0 };
+    RV_AUTO(rv_buf_done) struct rv_buf bytes = { 0 };
+    struct rv_package *with = NULL;
+
+    for (size_t i = 0; i < rv_package_section_count(package); i++) {
+        const char *name = rv_package_section_name(package, i);
+
+        rv_assert_ok(rv_package_add(&writer, name, rv_package_section(package, name)));
+    }
+    rv_language_save(language, &section);
+    rv_assert_ok(rv_package_add(&writer, "language", rv_buf_span(&section)));
+    rv_assert_ok(rv_package_finish(&writer, rv_span(NULL, 0), &bytes));
+    rv_assert_ok(rv_package_open(rv_buf_span(&bytes), &with, NULL));
+    return with;
 }
 
 static inline void make_package_bytes(size_t feature, int32_t from, enum package_flaw flaw,

@@ -16,16 +16,18 @@ static void live(void *context, const struct rv_event *event)
 {
     struct host *host = context;
     struct rv_features_change change;
+    struct rv_session_asked asked;
     struct rv_session_score score;
 
     rv_features_update(host->features, event, &change);
     if (!change.process)
         return;
     rv_sessions_hear(host->sessions, event, change.process);
-    rv_sessions_score(host->sessions, change.process, event->tid, &score);
+    asked = (struct rv_session_asked){ change.process, event->tid, 0 };
+    rv_sessions_score(host->sessions, &asked, &score);
     if (change.due == RV_SCORE_DUE) {
         host->spoke += score.raw_q16 > 0;
-        rv_sessions_spoke(host->sessions, change.process, event->tid);
+        rv_sessions_spoke(host->sessions, &asked);
     }
     if (score.raw_q16 > host->highest.raw_q16)
         host->highest = score;
@@ -173,7 +175,7 @@ static void sessions_are_bounded(void **state)
         utterance.symbol = (uint16_t)(i % (RV_SYMBOL_END + 8)); /* what is none is passed over */
         utterance.kind = (uint8_t)(i % RV_KIND_COUNT_);
         rv_sessions_put(sessions, &utterance);
-        assert_true(rv_sessions_raw_q16(sessions, utterance.session) <= 16 * 65536);
+        assert_true(rv_sessions_speak_q16(sessions, utterance.session, 0) <= 16 * 65536);
     }
 }
 

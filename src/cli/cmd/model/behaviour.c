@@ -7,6 +7,7 @@
  * see: a fifth of the streams is left out in turn (of fewer than five, stretches of time).
  */
 #include "behaviour_eval.h"
+#include "behaviour_explain.h"
 #include "behaviour_fit.h"
 #include "behaviour_kernel.h"
 #include "task.h"
@@ -72,10 +73,24 @@ static int add_promise(json_t *manifest, size_t normals)
                : 0;
 }
 
+/** What each vector says to its session: due verdicts and rows are in the same order. */
+static void note_evidence(struct utterances *utterances, const struct vectors *vectors,
+                          const struct rv_calibration *calibration, const int64_t *scores)
+{
+    for (size_t i = 0, row = 0; i < utterances->count; i++) {
+        if (!utterances->items[i].due)
+            continue;
+        utterances->items[i].vector_q16 = rv_session_evidence_q16(
+            rv_calibration_p(calibration, vectors->class[row], scores[row]));
+        row++;
+    }
+}
+
 /** What rows score that the model did not see, both heads together; and what they look like. */
-static int add_tables(struct task_training *training, const struct vectors *vectors,
+static int add_tables(struct task_training *training, const struct gathered *gathered,
                       const uint32_t *folds, const int64_t *scores)
 {
+    const struct vectors *vectors = gathered->vectors;
     RV_AUTO(rv_calibration_free) struct rv_calibration *calibration = NULL;
     RV_AUTO(rv_freep) struct rv_profile *profile = calloc(1, sizeof(*profile));
     RV_AUTO(rv_freep) int64_t *sorted = malloc((vectors->count + 1) * sizeof(*sorted));
@@ -109,6 +124,7 @@ static int add_tables(struct task_training *training, const struct vectors *vect
         r = behaviour_kernel_thresholds(training, calibration);
     if (r < 0)
         return r;
+    note_evidence(gathered->utterances, vectors, calibration, scores);
     rv_calibration_save(calibration, &tables);
     rv_profile_save(profile, &histograms);
     if (tables.failed || histograms.failed)
@@ -117,9 +133,10 @@ static int add_tables(struct task_training *training, const struct vectors *vect
     return r < 0 ? r : rv_package_add(training->writer, "profile", rv_buf_span(&histograms));
 }
 
-static int learn(struct task_training *training, const struct vectors *vectors,
+static int learn(struct task_training *training, const struct gathered *gathered,
                  const struct behaviour_options *options)
 {
+    const struct vectors *vectors = gathered->vectors;
     RV_AUTO(rv_freep) uint32_t *folds = malloc((vectors->count + 1) * sizeof(*folds));
     RV_AUTO(behaviour_scores_done) struct behaviour_scores scores = { 0 };
     RV_AUTO(behaviour_heads_done) struct behaviour_heads heads = { 0 };
@@ -144,7 +161,7 @@ static int learn(struct task_training *training, const struct vectors *vectors,
         scores.window[i] = monotone > scores.window[i] ? monotone : scores.window[i];
     }
     if (r == 0)
-        r = add_tables(training, vectors, folds, scores.window);
+        r = add_tables(training, gathered, folds, scores.window);
     if (r == 0)
         r = add_forest(training, "forest", heads.window);
     if (r == 0 && heads.monotone)
@@ -208,13 +225,14 @@ static int train(struct task_training *training)
 {
     RV_AUTO(vectors_done) struct vectors vectors = { 0 };
     RV_AUTO(utterances_done) struct utterances utterances = { 0 };
+    struct gathered gathered = { &vectors, &utterances };
     struct behaviour_options options = {
         .seed = training->options.seed,
         .source_cap_ppm = (uint32_t)training->source_cap * 10000,
         .kernel = training->kernel,
     };
     size_t normals = 0;
-    int r = behaviour_gather(&training->files, &vectors, &utterances, training->manifest);
+    int r = behaviour_gather(&training->files, &gathered, training->manifest);
 
     if (r < 0)
         return r;
@@ -229,7 +247,7 @@ static int train(struct task_training *training)
     fprintf(stderr, "%zu normal and %zu attack vectors\n", normals, vectors.count - normals);
     r = take_labels(training, &vectors, &options);
     if (r == 0)
-        r = learn(training, &vectors, &options);
+        r = learn(training, &gathered, &options);
     if (r == 0)
         r = add_language(training, &utterances);
     if (r < 0)
@@ -255,8 +273,10 @@ static struct rv_score score_of(const struct scoring *scoring, const struct beha
     bool speaks = false;
 
     if (scoring->sessions) {
-        rv_sessions_score(scoring->sessions, process, seen->event->tid, &session);
-        rv_sessions_spoke(scoring->sessions, process, seen->event->tid);
+        struct rv_session_asked asked = { process, seen->event->tid, rv_session_evidence_q16(p) };
+
+        rv_sessions_score(scoring->sessions, &asked, &session);
+        rv_sessions_spoke(scoring->sessions, &asked);
         p = rv_language_combine(
             p, rv_calibration_p(rv_language_calibration(scoring->language), 0, session.raw_q16),
             rv_language_share_ppm(scoring->language), &speaks);
@@ -348,5 +368,6 @@ const struct model_task model_task_behaviour = {
     .width = RV_FEATURE_COUNT,
     .train = train,
     .score = score,
+    .explain = behaviour_explain,
     .eval = behaviour_eval,
 };

@@ -255,11 +255,6 @@ int behaviour_walk(const struct task_files *files, behaviour_take take, void *co
     return r;
 }
 
-struct gathering {
-    struct vectors *vectors;
-    struct utterances *utterances;
-};
-
 /** An event, and each system call of a batch. */
 static int gather_utterances(struct utterances *utterances, const struct behaviour_seen *seen)
 {
@@ -293,26 +288,24 @@ static int gather_utterances(struct utterances *utterances, const struct behavio
 /** An attack is alerted on in life, so nothing of it becomes what is usual here. */
 static int gather(void *context, const struct behaviour_seen *seen)
 {
-    struct gathering *gathering = context;
-    int r = gather_utterances(gathering->utterances, seen);
+    const struct gathered *into = context;
+    int r = gather_utterances(into->utterances, seen);
 
     if (r < 0 || !seen->vector)
         return r;
-    r = vectors_add(gathering->vectors, seen->vector, rv_process_class(seen->process),
+    r = vectors_add(into->vectors, seen->vector, rv_process_class(seen->process),
                     seen->stream->number, seen->stream->attack);
     if (seen->stream->attack)
         rv_features_taint(seen->features, seen->process);
     return r;
 }
 
-int behaviour_gather(const struct task_files *files, struct vectors *vectors,
-                     struct utterances *utterances, json_t *manifest)
+int behaviour_gather(const struct task_files *files, const struct gathered *into, json_t *manifest)
 {
     RV_AUTO(behaviour_streams_done) struct behaviour_streams streams = { 0 };
-    struct gathering gathering = { vectors, utterances };
-    int r = behaviour_walk(files, gather, &gathering, &streams);
+    int r = behaviour_walk(files, gather, (void *)(uintptr_t)into, &streams);
 
-    vectors->sources = (uint32_t)streams.count;
+    into->vectors->sources = (uint32_t)streams.count;
     for (size_t i = 0; i < streams.count && r == 0; i++)
         r = task_note_data(manifest, streams.items[i].path, streams.items[i].rows,
                            streams.items[i].attack ? "attack" : "normal");

@@ -39,6 +39,12 @@ struct utterances {
 };
 void utterances_done(struct utterances *utterances); /* cleanup attribute */
 
+/** Both of the same streams: the k-th utterance that is due is the k-th vector. */
+struct gathered {
+    struct vectors *vectors;
+    struct utterances *utterances;
+};
+
 /** A recorded stream. */
 struct behaviour_stream {
     const char *path;
@@ -77,8 +83,8 @@ RV_MUST_CHECK int behaviour_walk(const struct task_files *files, behaviour_take 
 
 /** The vectors and events of streams, each a source, noted in the manifest. @return 0, or -errno,
  * said. */
-RV_MUST_CHECK int behaviour_gather(const struct task_files *files, struct vectors *vectors,
-                                   struct utterances *utterances, json_t *manifest);
+RV_MUST_CHECK int behaviour_gather(const struct task_files *files, const struct gathered *into,
+                                   json_t *manifest);
 
 /** What people judged, in files of `reeve decisions labels`, noted in the manifest. */
 RV_MUST_CHECK int behaviour_labels(const struct rv_option_list *files, struct rv_labels *labels,

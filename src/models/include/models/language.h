@@ -10,9 +10,11 @@
  *
  * The evidence of a symbol is how much more probable an attack makes it than normal work does, in
  * nats; without attacks to learn from, how much more surprising it is than normal work usually is.
- * A session's *account* takes in evidence and forgets an eighth of it with each symbol: a mean over
+ * To it comes what the vectors of the session's processes say: each due verdict adds the nats by
+ * which its p-value is below one in ten, so that many processes that are each a little strange count
+ * together. A session's *account* takes in evidence and forgets an eighth of it with each symbol: a mean over
  * a moving window. What counts is its highest value so far, and once only: a verdict that is due
- * speaks for the session when the account is higher than it ever was when the session last spoke;
+ * speaks for the session when the account is a nat higher than it was when the session last spoke;
  * otherwise its score is 0. So an incident is one alarm, not one for each process that follows.
  *
  * Calibrated on due verdicts of sessions that the model did not see, all kinds together: a session
@@ -38,8 +40,12 @@ struct rv_utterance {
     uint16_t symbol;
     uint8_t kind; /* enum rv_program_kind of the process that acts */
     bool attack;
-    bool due; /* a verdict is */
+    bool due;           /* a verdict is */
+    int32_t vector_q16; /* with `due`: rv_session_evidence_q16() of a model that did not see it */
 };
+
+/** What a vector's p-value adds to its session: nats below one in ten, at least 0. */
+int32_t rv_session_evidence_q16(struct rv_p_value p);
 
 /**
  * @param utterances in the order of time of each session.
@@ -80,6 +86,8 @@ void rv_sessions_put(struct rv_sessions *sessions, const struct rv_utterance *ut
 /** A symbol of a session, and what it was worth. */
 struct rv_said {
     int32_t evidence_q16; /* nats */
+    int32_t vector_q16;   /* and what the vectors of verdicts that were due then added */
+    uint32_t at; /* which of the session's symbols, from 1 */
     uint16_t symbol;
     uint8_t kind;
     bool unseen; /* never seen in this place in normal work */
@@ -90,14 +98,22 @@ struct rv_session_score {
     struct rv_said said[RV_LANGUAGE_WINDOW]; /* the symbols that led there, the last one last */
     unsigned count;
 };
-/** Of a process, or of the thread's system calls when they are stranger. */
-void rv_sessions_score(const struct rv_sessions *sessions, const struct rv_process *process,
-                       uint32_t tid, struct rv_session_score *ret_score);
-/** A verdict spoke for the session: it does so again only when its account is higher. */
-void rv_sessions_spoke(struct rv_sessions *sessions, const struct rv_process *process,
-                       uint32_t tid);
-int64_t rv_sessions_raw_q16(const struct rv_sessions *sessions, uint64_t key);
-void rv_sessions_spoke_key(struct rv_sessions *sessions, uint64_t key);
+/** A verdict about a process, by what its vector adds. */
+struct rv_session_asked {
+    const struct rv_process *process;
+    uint32_t tid;
+    int32_t vector_q16; /* rv_session_evidence_q16() */
+};
+/** Of the process's session, or of the thread's system calls when they are stranger. */
+void rv_sessions_score(const struct rv_sessions *sessions, const struct rv_session_asked *asked,
+                       struct rv_session_score *ret_score);
+/**
+ * The verdict was due: it adds what its vector says, and has spoken for the session, for which
+ * another speaks only when the account is higher.
+ */
+void rv_sessions_spoke(struct rv_sessions *sessions, const struct rv_session_asked *asked);
+/** Both in one, for a session by its key. @return the score. */
+int64_t rv_sessions_speak_q16(struct rv_sessions *sessions, uint64_t key, int32_t vector_q16);
 
 /** Append what a session did, its strongest evidence first, as a clause without a full stop. */
 void rv_session_words(struct rv_buf *buf, const struct rv_session_score *score, size_t most);
