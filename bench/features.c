@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "features_core.h"
 #include "models/baseline.h"
-#include "stream.h"
+#include "sessions.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -131,6 +131,47 @@ static double time_vectors(const struct rv_features *features)
     return (double)(now_ns() - start) / 200000;
 }
 
+/* What sessions add to an event: its symbol and surprise, and their word for verdicts that are due.
+ */
+static double time_sessions(const struct tape *tape)
+{
+    struct rv_language *language = sessions_model(true);
+    struct rv_features *features = NULL;
+    struct rv_sessions *sessions = NULL;
+    uint64_t spent = 0;
+    int64_t sum = 0;
+
+    if (rv_features_new(&features, &(struct rv_features_options){ 0 }) < 0 ||
+        rv_sessions_new(&sessions, language) < 0)
+        return -1;
+    for (size_t at = 0; at < tape->used;) {
+        const struct rv_event *event = (const void *)(tape->bytes + at);
+        struct rv_features_change change;
+        struct rv_session_score score;
+        uint64_t start;
+
+        rv_features_update(features, event, &change);
+        at += event->size;
+        if (!change.process)
+            continue;
+        start = now_ns();
+        rv_sessions_hear(sessions, event, change.process);
+        if (change.due == RV_SCORE_DUE) {
+            struct rv_session_asked asked = { change.process, event->tid, 0 };
+
+            rv_sessions_score(sessions, &asked, &score);
+            rv_sessions_spoke(sessions, &asked);
+            sum += score.raw_q16;
+        }
+        spent += now_ns() - start;
+    }
+    __asm__ volatile("" : : "r"(sum));
+    rv_sessions_free(&sessions);
+    rv_features_free(&features);
+    rv_language_free(&language);
+    return (double)spent / (double)tape->count;
+}
+
 /* Least of five means of 200,000 runs, ns; -1 where BPF does not load. */
 static double kernel_ns(struct bpf_program *program, const struct probe *probe)
 {
@@ -202,6 +243,8 @@ int main(void)
     printf("\"update_ns\":%.0f,\"update_and_score_ns\":%.0f,\"events_per_s\":%.0f,"
            "\"score_due_share\":%.4f,",
            update_ns, judge_ns, 1e9 / judge_ns, (double)due / (double)tape.count);
+    printf("\"sessions_ns\":%.0f,\"sessions_bytes\":%zu,", time_sessions(&tape),
+           rv_sessions_memory());
     print_kernel();
     rv_features_free(&features);
     rv_model_free(&model);

@@ -88,7 +88,7 @@ static const struct verb {
     RV_SYMBOL_VERBS(VERB)
 };
 
-/* The first that fits decides. Under: the path begins so; within: it holds this. */
+/* The first that fits decides: the path begins so or, if `within`, holds this and a hidden part. */
 static const struct place {
     const char *text;
     bool within;
@@ -172,11 +172,12 @@ static const struct place {
 
 /* ---- Classes ---- */
 
-static bool fits(const struct place *place, struct rv_span path)
+static bool fits(const struct place *place, struct rv_span path, bool hidden)
 {
     size_t len = strlen(place->text);
 
-    if (path.len < len)
+    if (path.len < len || (place->within && !hidden) ||
+        (!place->within && path.data[1] != (uint8_t)place->text[1])) /* most differ there */
         return false;
     return place->within ? memmem(path.data, path.len, place->text, len) != NULL
                          : memcmp(path.data, place->text, len) == 0;
@@ -184,8 +185,10 @@ static bool fits(const struct place *place, struct rv_span path)
 
 static unsigned place_of(struct rv_span path)
 {
+    bool hidden = path.len > 0 && memmem(path.data, path.len, "/.", 2);
+
     for (size_t i = 0; i < RV_COUNT(places); i++) {
-        if (fits(&places[i], path))
+        if (fits(&places[i], path, hidden))
             return places[i].class;
     }
     return PLACE_ELSEWHERE;
