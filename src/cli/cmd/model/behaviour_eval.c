@@ -116,6 +116,8 @@ static uint32_t least_risk(const struct evaluation *evaluation, const struct beh
     struct rv_kernel_model heads = rv_forest_model_heads(evaluation->model);
     enum rv_reach_right rights[RV_FEATURE_COUNT];
     int64_t least = INT64_MIN;
+    struct rv_p_value p;
+    bool speaks;
 
     rv_robust_rights(classes, rights);
     for (size_t i = 0; i < RV_KERNEL_HEADS; i++) {
@@ -126,7 +128,11 @@ static uint32_t least_risk(const struct evaluation *evaluation, const struct beh
         rv_forest_reach(heads.heads[i], seen->vector->value, rights, &low, &high);
         least = low > least ? low : least;
     }
-    return rv_calibration_risk(evaluation->calibration, rv_process_class(seen->process), least);
+    p = rv_calibration_p(evaluation->calibration, rv_process_class(seen->process), least);
+    if (evaluation->language) /* nothing is known of what padding does to a session */
+        p = rv_language_combine(p, (struct rv_p_value){ 1, 1, false },
+                                rv_language_share_ppm(evaluation->language), &speaks);
+    return rv_risk_of_p(p);
 }
 
 static void raise_top(struct top *top, const uint32_t risk[VIEW_COUNT_])
