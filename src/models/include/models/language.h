@@ -28,7 +28,7 @@
 #include "models/symbol.h"
 #include "models/task.h"
 
-#define RV_LANGUAGE_SHARE_PPM 500000U /* of the promise's alpha; vectors have the rest */
+#define RV_LANGUAGE_SHARE_PPM 700000U /* of the promise's alpha; vectors have the rest */
 #define RV_LANGUAGE_WINDOW    8U      /* symbols that an account remembers, and that reasons name */
 
 struct rv_language;
