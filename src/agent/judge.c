@@ -51,7 +51,7 @@ struct judge {
     struct rv_bundle *policy;
     struct rv_model_store models;
     struct rv_succession succession; /* of models */
-    struct rv_labels_book *labels;
+    struct rv_judgements *judgements;
     struct rv_pipeline *pipeline;
     struct rv_signer *signer;
     struct rv_audit *audit;       /* NULL: the disk has no room for a log */
@@ -419,7 +419,7 @@ static json_t *label_json(void *context, const json_t *request, uint32_t peer_ui
 {
     struct judge *judge = context;
     struct rv_labels_place place = {
-        .book = judge->labels,
+        .judgements = judge->judgements,
         .audit = judge->audit,
         .models = rv_pipeline_models(judge->pipeline),
         .log_fd = judge->log_fd,
@@ -723,7 +723,7 @@ static int open_all(struct judge *judge)
     if (r == 0)
         open_succession(judge);
     if (r == 0)
-        r = rv_labels_book_open(&judge->labels, judge->state_fd);
+        r = rv_judgements_open(&judge->judgements, judge->state_fd);
     if (r == 0)
         r = open_enforcement(judge);
     if (r == 0)
@@ -755,7 +755,7 @@ static void judge_done(struct judge *judge)
     rv_signer_free(&judge->signer);
     rv_stream_free(&judge->stream);
     rv_pipeline_free(&judge->pipeline);
-    rv_labels_book_free(&judge->labels);
+    rv_judgements_free(&judge->judgements);
     rv_model_store_done(&judge->models);
     rv_bundle_free(&judge->policy);
     rv_closep(&judge->segments_fd);

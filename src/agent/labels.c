@@ -11,74 +11,7 @@
 
 #include <inttypes.h>
 
-#define BOOK_NAME "labels"
-#define BOOK_MAX  65536U /* judged entries remembered; the oldest go */
-#define BYTES_MAX ((size_t)BOOK_MAX * 8)
-#define NOTE_MAX  ((size_t)1000)
-
-/** Entries that were judged: little-endian 64-bit indexes, oldest first. */
-struct rv_labels_book {
-    int state_fd;
-    struct rv_buf bytes;
-};
-
-/* ---- The book ---- */
-
-int rv_labels_book_open(struct rv_labels_book **ret_book, int state_fd)
-{
-    struct rv_labels_book *book = calloc(1, sizeof(*book));
-    RV_AUTO(rv_freep) char *bytes = NULL;
-    size_t len = 0;
-    int r;
-
-    if (!book)
-        return -ENOMEM;
-    book->state_fd = state_fd;
-    r = rv_read_file(state_fd, BOOK_NAME, BYTES_MAX, &bytes, &len);
-    if (r == 0)
-        rv_buf_add(&book->bytes, bytes, len / 8 * 8);
-    else if (r != -ENOENT)
-        rv_warning("which decisions were judged is not known any more: %s", strerror(-r));
-    *ret_book = book;
-    return 0;
-}
-
-void rv_labels_book_free(struct rv_labels_book **book)
-{
-    if (!*book)
-        return;
-    rv_buf_done(&(*book)->bytes);
-    free(*book);
-    *book = NULL;
-}
-
-static bool is_judged(const struct rv_labels_book *book, uint64_t entry)
-{
-    struct rv_reader reader = rv_reader(rv_buf_span(&book->bytes));
-
-    while (reader.rest.len >= 8) {
-        if (rv_read_le64(&reader) == entry)
-            return true;
-    }
-    return false;
-}
-
-static void note_judged(struct rv_labels_book *book, uint64_t entry)
-{
-    int r;
-
-    if (book->bytes.len >= BYTES_MAX) {
-        book->bytes.len -= 8;
-        memmove(book->bytes.data, book->bytes.data + 8, book->bytes.len);
-    }
-    rv_buf_add_le64(&book->bytes, entry);
-    r = book->bytes.failed ? -ENOMEM
-                           : rv_write_file_atomic(book->state_fd, BOOK_NAME, book->bytes.data,
-                                                  book->bytes.len, 0600);
-    if (r < 0)
-        rv_warning("that entry %" PRIu64 " was judged is not kept over a restart: %s", entry,
-                   strerror(-r));
-}
+#define NOTE_MAX ((size_t)1000)
 
 /* ---- The receipt ---- */
 
@@ -161,7 +94,8 @@ json_t *rv_labels_answer(const struct rv_labels_place *place, const json_t *requ
     struct rv_models_label label = { .time_ns = place->time_boot_ns };
     const char *why = NULL;
     uint64_t number = (uint64_t)json_integer_value(index);
-    bool applied;
+    const struct rv_word_of of = { number, peer_uid, &label };
+    enum rv_word word = RV_WORD_SAID_BEFORE;
 
     if (!json_is_integer(index) || json_integer_value(index) < 0 ||
         !read_judgement(request, &label.judgement))
@@ -175,20 +109,20 @@ json_t *rv_labels_answer(const struct rv_labels_place *place, const json_t *requ
         why = check_entry(entry, peer_uid, &verdict, &label.model);
     if (why)
         return refuse(why);
-    applied = verdict.held && !is_judged(place->book, number);
-    members = json_pack("{sI sO sb sI sO*}", "entry", (json_int_t)number, "label",
-                        json_object_get(request, "label"), "applied", applied, "uid",
-                        (json_int_t)peer_uid, "note", note);
+    label.vector = &verdict.vector;
+    label.class = verdict.class;
+    label.session_q16 = verdict.session_q16;
+    if (verdict.held)
+        word = rv_judgements_weigh(place->judgements, place->models, &of);
+    members = json_pack("{sI sO sb sI sO* ss}", "entry", (json_int_t)number, "label",
+                        json_object_get(request, "label"), "applied", word == RV_WORD_LEARN, "uid",
+                        (json_int_t)peer_uid, "note", note, "learning",
+                        verdict.held ? rv_word_text(word) : "nothing was held apart for it");
     if (!members)
         return NULL;
     if (rv_audit_append_json_wait(place->audit, "label", members, NULL) < 0)
         return refuse("the log takes no entry, so nothing was learnt");
-    if (applied) {
-        label.vector = &verdict.vector;
-        label.class = verdict.class;
-        label.session_q16 = verdict.session_q16;
-        rv_models_label(place->models, &label);
-        note_judged(place->book, number);
-    }
+    if (verdict.held)
+        rv_judgements_settle(place->judgements, place->models, &of, word);
     return RV_TAKE(members);
 }

@@ -5,17 +5,11 @@
  */
 #pragma once
 
-#include "agent/models.h"
 #include "audit/audit.h"
-
-struct rv_labels_book; /* which entries were judged, so that none counts twice */
-
-/** @param state_fd borrowed; the book is kept in a file of it. @return 0; -ENOMEM. */
-RV_MUST_CHECK int rv_labels_book_open(struct rv_labels_book **ret_book, int state_fd);
-void rv_labels_book_free(struct rv_labels_book **book);
+#include "judgements.h"
 
 struct rv_labels_place {
-    struct rv_labels_book *book;
+    struct rv_judgements *judgements;
     struct rv_audit *audit;
     struct rv_models *models;
     int log_fd;
@@ -26,7 +20,8 @@ struct rv_labels_place {
  * Answer {"request": "label", "entry": N, "label": "benign"|"malicious", "note": TEXT}.
  * Nobody but root may judge what ran as himself. The entry `label` is durable before anything is
  * learnt from it.
- * @return {"entry", "label", "applied"}; {"error": SENTENCE}; NULL without memory.
+ * @return the entry: {"entry", "label", "applied", "learning"}; {"error": SENTENCE}; NULL without
+ *         memory.
  */
 json_t *rv_labels_answer(const struct rv_labels_place *place, const json_t *request,
                          uint32_t peer_uid);

@@ -198,9 +198,58 @@ void rv_models_label(struct rv_models *models, const struct rv_models_label *lab
     rv_scorer_label(&models->live, label);
     if (models->shadow.model)
         rv_scorer_label(&models->shadow, label);
-    if (label->judgement == RV_JUDGED_NORMAL && same(&label->model, &models->live.model->digest))
+    if (label->judgement == RV_JUDGED_NORMAL && !label->settled &&
+        same(&label->model, &models->live.model->digest))
         (void)rv_promise_false_alarm(&models->live.promise, label->time_ns);
     models->stands_now = rv_scorer_stands(&models->live);
+}
+
+void rv_models_teaches(const struct rv_models *models, const struct rv_models_label *label,
+                       struct rv_models_taught *ret_taught)
+{
+    const struct rv_scorer *scorers[RV_MODELS_TAUGHT] = { &models->live, &models->shadow };
+
+    *ret_taught = (struct rv_models_taught){ .class = label->class,
+                                             .session_q16 = label->session_q16,
+                                             .session_model = label->model };
+    for (size_t i = 0; i < RV_MODELS_TAUGHT; i++) {
+        if (!scorers[i]->model)
+            continue;
+        ret_taught->model[i] = scorers[i]->model->digest;
+        ret_taught->raw_q16[i] = rv_model_score_q16(scorers[i]->model, label->vector);
+    }
+}
+
+void rv_models_unlearn(struct rv_models *models, const struct rv_models_taught *taught)
+{
+    struct rv_scorer *scorers[RV_MODELS_TAUGHT] = { &models->live, &models->shadow };
+
+    for (size_t i = 0; i < RV_MODELS_TAUGHT; i++) {
+        for (size_t k = 0; k < RV_MODELS_TAUGHT && scorers[i]->model; k++) {
+            if (same(&scorers[i]->model->digest, &taught->model[k]))
+                rv_scorer_unlearn(scorers[i], taught, taught->raw_q16[k]);
+        }
+    }
+}
+
+bool rv_models_would_hide(const struct rv_models *models, const struct rv_models_taught *normal,
+                          const struct rv_models_taught *attack)
+{
+    struct rv_p_value p;
+
+    if (!same(&attack->model[0], &models->live.model->digest))
+        return false;
+    p = rv_calibration_p(models->live.calibration, attack->class, attack->raw_q16[0]);
+    if (rv_risk_of_p(p) < models->risk_min)
+        return false;
+    p.above += normal->raw_q16[0] >= attack->raw_q16[0];
+    p.of++;
+    return rv_risk_of_p(p) < models->risk_min;
+}
+
+uint64_t rv_models_false_alarms_expected(const struct rv_models *models)
+{
+    return rv_calibration_false_alarms_expected(models->live.calibration);
 }
 
 /* ---- What was learnt beside models that do not run now ---- */

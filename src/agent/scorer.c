@@ -201,16 +201,36 @@ void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *mine)
         rv_calibration_add(scorer->own, seen->class, mine->raw_q16, seen->weight);
 }
 
+static void adjudicate(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16,
+                       const struct rv_models_label *label)
+{
+    if (!label->settled)
+        rv_calibration_adjudicate(calibration, class, raw_q16, label->judgement);
+    else if (label->judgement == RV_JUDGED_NORMAL)
+        rv_calibration_add(calibration, class, raw_q16, 1);
+}
+
 void rv_scorer_label(struct rv_scorer *scorer, const struct rv_models_label *label)
 {
     int64_t raw_q16 = rv_model_score_q16(scorer->model, label->vector);
 
-    rv_calibration_adjudicate(scorer->calibration, label->class, raw_q16, label->judgement);
+    adjudicate(scorer->calibration, label->class, raw_q16, label);
     if (scorer->own && label->judgement == RV_JUDGED_NORMAL)
         rv_calibration_add(scorer->own, label->class, raw_q16, 1);
     if (scorer->spoken && label->session_q16 >= 0 &&
         memcmp(&label->model, &scorer->model->digest, sizeof(label->model)) == 0)
-        rv_calibration_adjudicate(scorer->spoken, 0, label->session_q16, label->judgement);
+        adjudicate(scorer->spoken, 0, label->session_q16, label);
+}
+
+void rv_scorer_unlearn(struct rv_scorer *scorer, const struct rv_models_taught *taught,
+                       int64_t raw_q16)
+{
+    rv_calibration_forget(scorer->calibration, taught->class, raw_q16);
+    if (scorer->own)
+        rv_calibration_forget(scorer->own, taught->class, raw_q16);
+    if (scorer->spoken && taught->session_q16 >= 0 &&
+        memcmp(&taught->session_model, &scorer->model->digest, sizeof(struct rv_sha256)) == 0)
+        rv_calibration_forget(scorer->spoken, 0, taught->session_q16);
 }
 
 /* ---- How it stands ---- */

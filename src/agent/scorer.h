@@ -45,6 +45,10 @@ void rv_scorer_take(struct rv_scorer *scorer, const struct rv_scorer_seen *seen)
 /** A person judged a verdict that was held. */
 void rv_scorer_label(struct rv_scorer *scorer, const struct rv_models_label *label);
 
+/** Take back what a judgement taught this model. */
+void rv_scorer_unlearn(struct rv_scorer *scorer, const struct rv_models_taught *taught,
+                       int64_t raw_q16);
+
 /** False from a broken promise or red drift on. */
 bool rv_scorer_stands(const struct rv_scorer *scorer);
 

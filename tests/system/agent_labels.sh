@@ -41,7 +41,7 @@ ok $? "nobody judges what ran as himself"
 as_user 4322 "$reeve" decisions label "$mine" benign --note 'our backup' --socket "$socket" |
     grep -q 'what was held apart for it is settled'
 ok $? "another member of the group may"
-"$reeve" decisions label "$mine" benign --socket "$socket" | grep -q 'judged before'
+"$reeve" decisions label "$mine" benign --socket "$socket" | grep -q 'judged so before'
 ok $? "a second word is logged and teaches nothing"
 "$reeve" decisions label "$roots" malicious --socket "$socket" | grep -q settled
 ok $? "root judges what root did"
@@ -58,7 +58,7 @@ ok $? "the false alarm counts against the promise"
 sleep 1.2
 stop_agent
 start_agent --set "group=nogroup" --set record.risk_min=60
-"$reeve" decisions label "$mine" benign --socket "$socket" | grep -q 'judged before'
+"$reeve" decisions label "$mine" benign --socket "$socket" | grep -q 'judged so before'
 ok $? "what was judged is known after a restart"
 sleep 1.2
 stop_agent

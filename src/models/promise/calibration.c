@@ -258,7 +258,22 @@ void rv_calibration_adjudicate(struct rv_calibration *calibration, uint32_t clas
         rv_calibration_add(calibration, class, raw_q16, 1);
 }
 
+void rv_calibration_forget(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16)
+{
+    size_t bin = bin_of(calibration, raw_q16);
+
+    assert(class < calibration->class_count);
+    let_go(calibration, &calibration->normal[class], bin);
+    let_go(calibration, &calibration->normal[calibration->class_count], bin);
+}
+
 /* ---- Asking ---- */
+
+uint64_t rv_calibration_false_alarms_expected(const struct rv_calibration *calibration)
+{
+    return (uint64_t)calibration->normal[calibration->class_count].total * calibration->alpha_ppm /
+           1000000;
+}
 
 static size_t tree_of(const struct rv_calibration *calibration, uint32_t class)
 {

@@ -115,9 +115,29 @@ struct rv_models_label {
     struct rv_sha256 model; /* that gave the verdict */
     int64_t session_q16;    /* what its session scored; negative: not known */
     uint64_t time_ns; /* now, by the boot clock */
+    bool settled; /* judged otherwise before: nothing is held, no false alarm is counted anew */
     enum rv_judgement judgement;
 };
 void rv_models_label(struct rv_models *models, const struct rv_models_label *label);
+
+/** What a judgement teaches the models that run, so that it can be taken back. */
+#define RV_MODELS_TAUGHT 2 /* live, shadow */
+struct rv_models_taught {
+    struct rv_sha256 model[RV_MODELS_TAUGHT]; /* zeros: none */
+    int64_t raw_q16[RV_MODELS_TAUGHT];
+    uint32_t class;
+    int64_t session_q16; /* negative: of no session */
+    struct rv_sha256 session_model;
+};
+void rv_models_teaches(const struct rv_models *models, const struct rv_models_label *label,
+                       struct rv_models_taught *ret_taught);
+/** Take back what rv_models_label() taught a model that runs now; another one keeps it. */
+void rv_models_unlearn(struct rv_models *models, const struct rv_models_taught *taught);
+/** With one normal score more, would this attack, which alarms, alarm no more? */
+bool rv_models_would_hide(const struct rv_models *models, const struct rv_models_taught *normal,
+                          const struct rv_models_taught *attack);
+/** rv_calibration_false_alarms_expected() of the live model on this host. */
+uint64_t rv_models_false_alarms_expected(const struct rv_models *models);
 
 /**
  * Another model speaks from now on; what this host taught it before is taken up again.

@@ -25,10 +25,11 @@ static int ask(const char *socket_path, json_t *request, bool json)
         return RV_EXIT_NO;
     }
     if (!json)
-        printf("judged %s, and in the log%s\n", json_string_value(json_object_get(answer, "label")),
+        printf("judged %s, and in the log; %s\n",
+               json_string_value(json_object_get(answer, "label")),
                json_is_true(json_object_get(answer, "applied"))
-                   ? "; what was held apart for it is settled"
-                   : "; nothing was held apart for it, or it was judged before");
+                   ? "what was held apart for it is settled"
+                   : json_string_value(json_object_get(answer, "learning")));
     return RV_EXIT_YES;
 }
 
@@ -57,7 +58,8 @@ int cmd_decisions_label(int argc, char **argv)
             "usage: reeve decisions label INDEX benign|malicious [--note TEXT]\n\n"
             "Says whether a decision was about something malicious. The agent puts the word into\n"
             "the log, with who said it, and settles what it held apart for the decision: normal\n"
-            "from now on, or never learnt. Nobody but root may judge what ran as himself.\n\n");
+            "from now on, or never learnt. One person's words go only so far; the last word on a\n"
+            "decision counts. Nobody but root may judge what ran as himself.\n\n");
         rv_options_help(options, help ? stdout : stderr);
         return help ? RV_EXIT_YES : RV_EXIT_ERROR;
     }

@@ -64,6 +64,9 @@ enum rv_judgement { RV_JUDGED_BAD = 0, RV_JUDGED_NORMAL };
 void rv_calibration_adjudicate(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16,
                                enum rv_judgement judgement);
 
+/** A score that was added once is taken back, if one like it is still there. */
+void rv_calibration_forget(struct rv_calibration *calibration, uint32_t class, int64_t raw_q16);
+
 /** An exact p-value, as a fraction. */
 struct rv_p_value {
     uint64_t above; /* 1 + normal scores in the bin or above */
@@ -90,6 +93,9 @@ uint32_t rv_calibration_risk(const struct rv_calibration *calibration, uint32_t 
 /** Normal scores known of a class (RV_CALIBRATION_ALL: of all together). */
 #define RV_CALIBRATION_ALL UINT32_MAX
 uint64_t rv_calibration_count(const struct rv_calibration *calibration, uint32_t class);
+
+/** How many of the scores that it knows the promise lets be false alarms. */
+uint64_t rv_calibration_false_alarms_expected(const struct rv_calibration *calibration);
 
 /**
  * Probably-approximately-correct threshold: the largest k such that alarming at or above the k-th
