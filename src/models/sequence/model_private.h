@@ -20,51 +20,62 @@
 #define RV_TRACE_NEAR  (RV_TRACE_WORST + (unsigned)RV_SEGMENT_FIXED_)
 #define RV_TRACE_WIDTH (RV_TRACE_NEAR + (unsigned)RV_NEAR_WIDTH)
 
-/** Who judges a trace, when attacks were known ... */
+#define RV_WHOLE_WIDTH (RV_SEGMENT_WIDTH + (unsigned)RV_NEAR_WIDTH)
+
+/** Who judges a trace ... */
 enum rv_sequence_head {
-    RV_HEAD_STRETCH, /* the whole trace by the stretch head */
-    RV_HEAD_NEAR,    /* the whole trace by its nearest known ones */
-    RV_HEAD_PADDED,  /* trees over traces, trained with benign calls appended */
+    RV_HEAD_ROOT,    /* surprise beyond what is usual for its length and number of calls */
+    RV_HEAD_UPPER,   /* the same of the upper quartile of its calls' surprise */
+    RV_HEAD_VARIETY, /* many different pairs of calls for its length */
+    RV_HEAD_WORST,   /* surprise of the most surprising stretch */
     RV_HEAD_ORDER,   /* calls in an order that no program produces: interleaving */
+    RV_HEAD_ONE_CLASS_,
+    /* ... and when attacks were known: */
+    RV_HEAD_STRETCH = RV_HEAD_ONE_CLASS_, /* the whole trace by the stretch head */
+    RV_HEAD_NEAR,                         /* the whole trace by its nearest known ones */
+    RV_HEAD_WHOLE,                        /* trees over the whole and its nearest known ones */
+    RV_HEAD_PADDED, /* trees over traces, trained with benign calls appended */
     RV_HEAD_COUNT_,
 };
 
-/** ... and when none were. */
-enum rv_odd_head {
-    RV_ODD_USUAL,   /* surprise, as it is and beyond the trace's own entropy */
-    RV_ODD_VARIETY, /* many different pairs of calls for its length */
-    RV_ODD_WORST,   /* surprise of the most surprising stretch */
-    RV_ODD_ORDER,
-    RV_ODD_COUNT_,
-};
-
-#define RV_HEADS_MAX 4U
-
-/** How the judges' findings are combined: the first are added up, the others can alarm alone. */
+/** How the judges' findings are combined: some are added up, some can alarm alone. */
 struct rv_panel {
-    unsigned heads, together;
-    double cost[RV_HEADS_MAX]; /* nats that one alone must find more, to raise fewer alarms */
+    unsigned heads;
+    double weight[RV_HEAD_COUNT_]; /* in the sum, of margins in deviations above their mean */
+    double cost[RV_HEAD_COUNT_];   /* nats that one alone must find more, to raise fewer alarms;
+                                      0: cannot alarm alone */
 };
 
-/** What one-class judges look at. */
+/** What judges that know no attacks look at. */
 struct rv_oddness {
-    int32_t root, divergence, order, worst;
+    int32_t root, upper, order, worst;
+    int32_t length, distinct; /* as in the row of a stretch */
     double variety;
     double surprise; /* nats a call */
+};
+
+#define RV_USUAL_TERMS 5U /* length, distinct calls, and their squares and product */
+
+/** How surprising normal traces are, by how long they are and how many different calls they make.
+ */
+struct rv_usual {
+    int32_t least[2], most[2]; /* length, distinct calls: what was seen; beyond, the edge holds */
+    double mean[RV_USUAL_TERMS], deviation[RV_USUAL_TERMS];
+    double level[2], slope[2][RV_USUAL_TERMS]; /* of root, upper */
+    double surprise;                           /* nats a call */
 };
 
 struct rv_sequence_model {
     struct rv_lm lm;
     struct rv_vocabulary vocabulary;
-    /* Mean and deviation, among unseen normal traces, of the parts of RV_ODD_USUAL. */
-    double root_mean, root_deviation, divergence_mean, divergence_deviation;
+    struct rv_usual usual;
     /* Supervised: NULL and empty otherwise. */
-    struct rv_forest *stretch, *padded;
+    struct rv_forest *stretch, *whole, *padded;
     struct rv_neighbours neighbours;
-    struct rv_tail tails[RV_HEADS_MAX];
-    struct rv_tail together; /* of the sum of what the first judges find */
+    double mean[RV_HEAD_COUNT_], deviation[RV_HEAD_COUNT_]; /* of margins of unseen normal traces */
+    struct rv_tail tails[RV_HEAD_COUNT_];                   /* of those that can alarm alone */
+    struct rv_tail together;                                /* of the sum */
     struct rv_calibration *calibration;
-    double usual_surprise; /* nats a call, in normal traces */
 };
 
 static inline bool rv_sequence_supervised(const struct rv_sequence_model *model)
@@ -74,21 +85,27 @@ static inline bool rv_sequence_supervised(const struct rv_sequence_model *model)
 
 const struct rv_panel *rv_sequence_panel(const struct rv_sequence_model *model);
 
-/** What stretch head and neighbours say of a profile, as the row of the trace heads. */
-RV_MUST_CHECK int rv_sequence_trace_row(const struct rv_forest *stretch,
-                                        const struct rv_neighbours *neighbours,
-                                        const struct rv_heard *profile,
-                                        int32_t row[RV_TRACE_WIDTH]);
-void rv_sequence_margins(const struct rv_sequence_model *model, const int32_t row[RV_TRACE_WIDTH],
-                         double ret_margins[RV_HEADS_MAX]);
+/** What the judges see of a trace. */
+struct rv_trace_view {
+    struct rv_oddness odd;
+    int32_t whole[RV_WHOLE_WIDTH]; /* the row of the whole, then what neighbours say */
+    int32_t row[RV_TRACE_WIDTH];   /* what stretch head and neighbours say */
+};
 
-RV_MUST_CHECK int rv_sequence_oddness(const struct rv_heard *profile, struct rv_oddness *ret_odd);
-void rv_sequence_odd_margins(const struct rv_sequence_model *model, const struct rv_oddness *odd,
-                             double ret_margins[RV_HEADS_MAX]);
+/** @param stretch  NULL: only oddness is filled in; `neighbours` is not used then. */
+RV_MUST_CHECK int rv_sequence_view(const struct rv_forest *stretch,
+                                   const struct rv_neighbours *neighbours,
+                                   const struct rv_heard *profile, struct rv_trace_view *view);
+/** From `usual`, of the first RV_USUAL_TERMS: the terms of a trace. */
+void rv_usual_terms(const struct rv_usual *usual, const struct rv_oddness *odd,
+                    double ret_terms[RV_USUAL_TERMS]);
+/** Margins of the judges that the model has; of the others 0. */
+void rv_sequence_margins(const struct rv_sequence_model *model, const struct rv_trace_view *view,
+                         double ret_margins[RV_HEAD_COUNT_]);
 
-/** Nats of the first judges together: unlike ones that agree count twice. */
+/** The sum of the panel. */
 double rv_sequence_together(const struct rv_sequence_model *model,
-                            const double margins[RV_HEADS_MAX]);
+                            const double margins[RV_HEAD_COUNT_]);
 /** All judges: how rare the most alarmed of them finds the trace, in nats. */
 double rv_sequence_combine(const struct rv_sequence_model *model,
-                           const double margins[RV_HEADS_MAX]);
+                           const double margins[RV_HEAD_COUNT_]);

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "models/trainer.h"
+#include "series/ridge.h"
 
 #include <math.h>
 
@@ -18,6 +19,8 @@
 #define NORMALS_MIN         20U
 #define STRETCHES_PER_SCALE 6U /* of a trace, for training */
 #define PADDED_WEIGHT       0.3F
+#define USUAL_PENALTY       1.0
+#define DEVIATION_MIN       0.01
 
 enum kind { NORMAL, ATTACK, ATTACK_APPENDED, NORMAL_APPENDED };
 
@@ -28,9 +31,8 @@ struct trace {
     size_t count;
     enum kind kind;
     unsigned fold;
-    int32_t row[RV_TRACE_WIDTH];
-    struct rv_oddness odd;
-    double margins[RV_HEADS_MAX];
+    struct rv_trace_view view;
+    double margins[RV_HEAD_COUNT_];
 };
 
 struct training {
@@ -282,7 +284,7 @@ static int profile_trace(const struct training *training, const struct rv_lm *lm
     return rv_heard_make(profile, lm, &training->model->vocabulary, trace->calls, trace->count);
 }
 
-/** Oddness and stretches of the plain traces of one fold, seen by what the others taught. */
+/** Stretches of the plain traces of one fold, seen by what the others taught. */
 static int fold_stretches(struct training *training, unsigned fold, struct rows *rows)
 {
     RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
@@ -296,8 +298,6 @@ static int fold_stretches(struct training *training, unsigned fold, struct rows 
             continue;
         r = profile_trace(training, &lm, &profile, trace);
         if (r == 0)
-            r = rv_sequence_oddness(&profile, &trace->odd);
-        if (r == 0 && rows)
             r = add_stretches(rows, &profile, is_attack(trace->kind));
     }
     rv_lm_done(&lm);
@@ -363,17 +363,16 @@ static int train_stretches(const struct training *training, const struct rows fo
     return train_rows(&all, &options, ret_forest);
 }
 
-/** Rows for the trace heads: every trace of a fold, by what was learnt from the other folds. */
-static int fold_traces(struct training *training, unsigned fold, const struct rv_forest *stretch)
+/** Every trace of a fold as the judges see it, by what was learnt from the other folds. */
+static int fold_views(struct training *training, unsigned fold, const struct rv_forest *stretch)
 {
     RV_AUTO(rv_heard_done) struct rv_heard profile = { 0 };
     RV_AUTO(rv_neighbours_done) struct rv_neighbours neighbours = { 0 };
     struct rv_lm lm = { 0 };
     int r = learn_language(training, fold, &lm);
 
-    if (r == 0)
+    if (r == 0 && stretch)
         r = learn_neighbours(training, fold, &neighbours);
-
     for (size_t i = 0; i < training->count && r == 0; i++) {
         struct trace *trace = &training->traces[i];
 
@@ -381,14 +380,34 @@ static int fold_traces(struct training *training, unsigned fold, const struct rv
             continue;
         r = profile_trace(training, &lm, &profile, trace);
         if (r == 0)
-            r = rv_sequence_trace_row(stretch, &neighbours, &profile, trace->row);
+            r = rv_sequence_view(stretch, &neighbours, &profile, &trace->view);
     }
     rv_lm_done(&lm);
     return r;
 }
 
-/** The head over whole traces, from all folds but one. */
-static int train_traces(const struct training *training, unsigned left_out,
+/** The trees over whole traces, from the plain traces of all folds but one. */
+static int train_whole(const struct training *training, unsigned left_out,
+                       struct rv_forest **ret_forest)
+{
+    struct rv_train_options options = stretch_options(training->options->seed);
+    RV_AUTO(rows_done) struct rows rows = { .width = RV_WHOLE_WIDTH };
+
+    for (size_t i = 0; i < training->count; i++) {
+        const struct trace *trace = &training->traces[i];
+        int r;
+
+        if (trace->fold == left_out || trace->kind > ATTACK)
+            continue;
+        r = rows_add(&rows, trace->view.whole, is_attack(trace->kind) ? 1 : 0, 1);
+        if (r < 0)
+            return r;
+    }
+    return train_rows(&rows, &options, ret_forest);
+}
+
+/** The head that also saw appended copies, from all folds but one. */
+static int train_padded(const struct training *training, unsigned left_out,
                         struct rv_forest **ret_forest)
 {
     struct rv_train_options options = trace_options(training->options->seed);
@@ -400,12 +419,54 @@ static int train_traces(const struct training *training, unsigned left_out,
 
         if (trace->fold == left_out)
             continue;
-        r = rows_add(&rows, trace->row, is_attack(trace->kind) ? 1 : 0,
+        r = rows_add(&rows, trace->view.row, is_attack(trace->kind) ? 1 : 0,
                      trace->kind > ATTACK ? PADDED_WEIGHT : 1);
         if (r < 0)
             return r;
     }
     return train_rows(&rows, &options, ret_forest);
+}
+
+/* ---- What is usual ---- */
+
+/** What normal traces of each length and variety are like, by traces unseen when they were judged.
+ */
+static int learn_usual(struct training *training)
+{
+    RV_AUTO(rv_ridge_done) struct rv_ridge ridge = { 0 };
+    struct rv_usual *usual = &training->model->usual;
+    int r = rv_ridge_init(&ridge, RV_USUAL_TERMS, 3);
+
+    for (size_t i = 0; i < training->normals; i++) {
+        const struct rv_oddness *odd = &training->traces[i].view.odd;
+        const int32_t measure[2] = { odd->length, odd->distinct };
+
+        for (unsigned k = 0; k < 2; k++) {
+            if (i == 0 || measure[k] < usual->least[k])
+                usual->least[k] = measure[k];
+            if (i == 0 || measure[k] > usual->most[k])
+                usual->most[k] = measure[k];
+        }
+    }
+    for (size_t i = 0; i < training->normals && r == 0; i++) {
+        const struct rv_oddness *odd = &training->traces[i].view.odd;
+        const double targets[3] = { odd->root, odd->upper, odd->surprise };
+        double terms[RV_USUAL_TERMS];
+
+        rv_usual_terms(usual, odd, terms);
+        rv_ridge_add(&ridge, terms, targets, 1);
+    }
+    if (r == 0)
+        r = rv_ridge_standardise(&ridge, usual->mean, usual->deviation);
+    if (r == 0)
+        r = rv_ridge_invert(&ridge, USUAL_PENALTY);
+    for (unsigned k = 0; k < 2 && r == 0; k++) {
+        usual->level[k] = ridge.sums[RV_USUAL_TERMS + k] / ridge.weight;
+        r = rv_ridge_solve(&ridge, k, NULL, 0, usual->slope[k]);
+    }
+    if (r == 0)
+        usual->surprise = ridge.sums[RV_USUAL_TERMS + 2] / ridge.weight;
+    return r;
 }
 
 /* ---- Supervised ---- */
@@ -429,7 +490,7 @@ static int learn_stretches(struct training *training, struct rows folds[FOLDS])
         say(training, "stretches", fold, FOLDS + 1);
         r = train_stretches(training, folds, fold, &forest);
         if (r == 0)
-            r = fold_traces(training, fold, forest);
+            r = fold_views(training, fold, forest);
         rv_forest_free(&forest);
     }
     say(training, "stretches", FOLDS, FOLDS + 1);
@@ -439,51 +500,34 @@ static int learn_stretches(struct training *training, struct rows folds[FOLDS])
 /** Margins of the plain normal traces of a fold by judges that did not see them. */
 static int cross_margins(struct training *training, unsigned fold)
 {
-    struct rv_sequence_model unseen = { 0 };
-    int r = train_traces(training, fold, &unseen.padded);
+    struct rv_sequence_model unseen = { .usual = training->model->usual };
+    int r = train_whole(training, fold, &unseen.whole);
 
+    if (r == 0)
+        r = train_padded(training, fold, &unseen.padded);
     for (size_t i = 0; i < training->normals && r == 0; i++) {
         struct trace *trace = &training->traces[i];
 
         if (trace->fold == fold)
-            rv_sequence_margins(&unseen, trace->row, trace->margins);
+            rv_sequence_margins(&unseen, &trace->view, trace->margins);
     }
+    rv_forest_free(&unseen.whole);
     rv_forest_free(&unseen.padded);
     return r;
 }
 
 static int learn_traces(struct training *training)
 {
-    int r = 0;
+    struct rv_sequence_model *model = training->model;
+    int r = learn_usual(training);
 
     for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
         say(training, "whole traces", fold, FOLDS + 1);
         r = cross_margins(training, fold);
     }
-    return r < 0 ? r : train_traces(training, ALL_FOLDS, &training->model->padded);
-}
-
-/** Tails of the judges, then the calibration of their combination, all from unseen normals. */
-static int calibrate(struct training *training)
-{
-    struct rv_sequence_model *model = training->model;
-    RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
-    int r = 0;
-
-    if (!scores)
-        return -ENOMEM;
-    for (size_t head = 0; head < rv_sequence_panel(model)->heads && r == 0; head++) {
-        for (size_t i = 0; i < training->normals; i++)
-            scores[i] = training->traces[i].margins[head];
-        r = rv_tail_make(&model->tails[head], scores, training->normals);
-    }
-    for (size_t i = 0; i < training->normals && r == 0; i++)
-        scores[i] = rv_sequence_together(model, training->traces[i].margins);
     if (r == 0)
-        r = rv_tail_make(&model->together, scores, training->normals);
-    for (size_t i = 0; i < training->normals && r == 0; i++)
-        scores[i] = rv_sequence_combine(model, training->traces[i].margins);
-    return r < 0 ? r : rv_calibrate_scores(&model->calibration, scores, training->normals);
+        r = train_whole(training, ALL_FOLDS, &model->whole);
+    return r < 0 ? r : train_padded(training, ALL_FOLDS, &model->padded);
 }
 
 static int learn_supervised(struct training *training)
@@ -500,53 +544,66 @@ static int learn_supervised(struct training *training)
     return r < 0 ? r : learn_traces(training);
 }
 
-/* ---- One-class ---- */
-
-static double mean_of(const struct training *training, size_t offset, double *ret_deviation)
-{
-    double sum = 0, squares = 0, n = (double)training->normals, mean, variance;
-
-    for (size_t i = 0; i < training->normals; i++) {
-        int32_t value;
-
-        memcpy(&value, (const char *)&training->traces[i].odd + offset, sizeof(value));
-        sum += value;
-        squares += (double)value * value;
-    }
-    mean = sum / n;
-    variance = squares / n - mean * mean;
-    *ret_deviation = variance > 1 ? sqrt(variance) : 1;
-    return mean;
-}
-
-static void learn_usual(struct training *training)
-{
-    struct rv_sequence_model *model = training->model;
-    double surprise = 0;
-
-    model->root_mean = mean_of(training, offsetof(struct rv_oddness, root), &model->root_deviation);
-    model->divergence_mean =
-        mean_of(training, offsetof(struct rv_oddness, divergence), &model->divergence_deviation);
-    for (size_t i = 0; i < training->normals; i++)
-        surprise += training->traces[i].odd.surprise;
-    model->usual_surprise = surprise / (double)training->normals;
-}
-
 static int learn_one_class(struct training *training)
 {
     int r = 0;
 
     for (unsigned fold = 0; fold < FOLDS && r == 0; fold++) {
         say(training, "language of normal traces", fold, FOLDS);
-        r = fold_stretches(training, fold, NULL);
+        r = fold_views(training, fold, NULL);
     }
-    if (r < 0)
-        return r;
-    learn_usual(training);
-    for (size_t i = 0; i < training->normals; i++)
-        rv_sequence_odd_margins(training->model, &training->traces[i].odd,
-                                training->traces[i].margins);
-    return 0;
+    if (r == 0)
+        r = learn_usual(training);
+    for (size_t i = 0; i < training->normals && r == 0; i++)
+        rv_sequence_margins(training->model, &training->traces[i].view,
+                            training->traces[i].margins);
+    return r;
+}
+
+/* ---- Calibration ---- */
+
+/** Mean and deviation of a head's margins. */
+static void learn_spread(struct training *training, unsigned head)
+{
+    double sum = 0, squares = 0, n = (double)training->normals, mean, variance;
+
+    for (size_t i = 0; i < training->normals; i++) {
+        double margin = training->traces[i].margins[head];
+
+        sum += margin;
+        squares += margin * margin;
+    }
+    mean = sum / n;
+    variance = squares / n - mean * mean;
+    training->model->mean[head] = mean;
+    training->model->deviation[head] =
+        variance > DEVIATION_MIN * DEVIATION_MIN ? sqrt(variance) : DEVIATION_MIN;
+}
+
+/** Tails of the judges, then the calibration of their combination, all from unseen normals. */
+static int calibrate(struct training *training)
+{
+    struct rv_sequence_model *model = training->model;
+    const struct rv_panel *panel = rv_sequence_panel(model);
+    RV_AUTO(rv_freep) double *scores = malloc(training->normals * sizeof(*scores));
+    int r = 0;
+
+    if (!scores)
+        return -ENOMEM;
+    for (unsigned head = 0; head < panel->heads && r == 0; head++) {
+        learn_spread(training, head);
+        for (size_t i = 0; i < training->normals; i++)
+            scores[i] = training->traces[i].margins[head];
+        if (panel->cost[head] > 0)
+            r = rv_tail_make(&model->tails[head], scores, training->normals);
+    }
+    for (size_t i = 0; i < training->normals && r == 0; i++)
+        scores[i] = rv_sequence_together(model, training->traces[i].margins);
+    if (r == 0)
+        r = rv_tail_make(&model->together, scores, training->normals);
+    for (size_t i = 0; i < training->normals && r == 0; i++)
+        scores[i] = rv_sequence_combine(model, training->traces[i].margins);
+    return r < 0 ? r : rv_calibrate_scores(&model->calibration, scores, training->normals);
 }
 
 /* ---- All of it ---- */
@@ -569,7 +626,6 @@ static int learn(struct training *training, const struct rv_sequences *normal,
                                             : learn_one_class(training);
     if (r < 0)
         return r;
-    learn_usual(training);
     r = calibrate(training);
     if (r == 0 && rv_sequence_supervised(training->model))
         r = learn_neighbours(training, ALL_FOLDS, &training->model->neighbours);
