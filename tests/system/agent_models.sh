@@ -92,7 +92,7 @@ ok $? "the log says which model spoke"
 cp "$work/one.rv" "$work/damaged.rv"
 printf 'x' | dd of="$work/damaged.rv" bs=1 seek=3000 conv=notrunc status=none
 start_agent --set "model=$work/damaged.rv"
-status | grep -q '"name":"built-in"' && ! status | grep -q '"shadow"' &&
+status | grep -q '"name":"built-in"' && ! status | grep -q '"shadow":{"name"' &&
     grep -q 'damaged.rv is not used' "$work/agent.log"
 ok $? "a damaged package is refused and the built-in model speaks"
 stop_agent

@@ -311,8 +311,8 @@ void rv_session_words(struct rv_buf *buf, const struct rv_session_score *score, 
         rv_buf_add_str(buf, n > 0 ? ", " : "");
         rv_symbol_words(buf, said->symbol);
         if (said->unseen)
-            rv_buf_add_str(buf, " (after what came before: never seen)");
+            rv_buf_add_str(buf, " (never seen there)");
         if (said->vector_q16 > said->evidence_q16)
-            rv_buf_add_str(buf, " (in a process that is unusual by itself)");
+            rv_buf_add_str(buf, " (unusual by itself)");
     }
 }

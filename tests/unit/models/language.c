@@ -106,7 +106,7 @@ static void reasons_are_the_attack_in_words(void **state)
     rv_session_words(&words, &host->highest, RV_LANGUAGE_WINDOW);
     assert_non_null(strstr(words.data, "reads a file of passwords or keys"));
     assert_non_null(strstr(words.data, "connects to the internet"));
-    assert_non_null(strstr(words.data, "never seen"));
+    assert_non_null(strstr(words.data, "never seen there"));
     assert_null(strstr(words.data, "editor"));
     free_host(host);
 }
