@@ -44,6 +44,7 @@ struct rv_command {
     COMMAND(model, explain, "MODEL --rows FILE", "say why a row got its score")                    \
     COMMAND(model, import, "FILE -o MODEL", "take over an XGBoost or ONNX model")                  \
     COMMAND(model, inspect, "MODEL", "print what is in a package")                                 \
+    COMMAND(model, list, "FOLDER", "a folder's history, who speaks, what the kernel does")         \
     COMMAND(model, promote, "FOLDER MODEL --why TEXT", "let a model speak from now on")             \
     COMMAND(model, quarantine, "FOLDER --why TEXT", "return to the last good model")                \
     COMMAND(model, run, "--onnx FILE | --remote HOST:PORT", "score rows with a model elsewhere")      \

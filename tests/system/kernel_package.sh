@@ -33,16 +33,16 @@ train() { # OUTPUT, then more
         -o "$output" "$@" >"$work/train" 2>&1
 }
 train "$work/kernel.rv" --head kernel && train "$work/again.rv" --head kernel &&
-    cmp -s "$work/kernel.rv" "$work/again.rv" && train "$work/large.rv" --head kernel --trees 64 --depth 5 &&
+    cmp -s "$work/kernel.rv" "$work/again.rv" && train "$work/small.rv" --head kernel --trees 32 --depth 4 &&
     train "$work/judge.rv"
 ok $? "models for the kernel and for the judge are trained, the same bytes each time"
 "$reeve" model inspect "$work/kernel.rv" >"$work/inspect" && grep -q 'kernel.thresholds' "$work/inspect" &&
-    grep -q 'forest .* 32 trees, depth 4' "$work/inspect" &&
-    grep -q 'forest.monotone .* 32 trees, depth [1-4]' "$work/inspect" &&
-    "$reeve" model inspect "$work/large.rv" | grep -q 'forest .* 64 trees, depth 5' &&
+    grep -q 'forest .* 64 trees, depth 5' "$work/inspect" &&
+    grep -q 'forest.monotone .* 64 trees, depth [1-5]' "$work/inspect" &&
+    "$reeve" model inspect "$work/small.rv" | grep -q 'forest .* 32 trees, depth 4' &&
     "$reeve" model card "$work/kernel.rv" | grep -q 'at LSM hooks; [0-9]* features, risks up to [1-9]'
 ok $? "inspect and card show what is for the kernel"
-for model in kernel large; do
+for model in kernel small; do
     "$BUILD/tests/system/kernel_package" "$work/$model.rv"
     status=$?
     [ "$status" -eq 77 ] && skip_all "this user may not load BPF programs"
@@ -70,7 +70,7 @@ ok $? "nor with a file that others can write"
 head -c 3000 "$work/kernel.rv" >"$work/cut.rv"
 refused 'kernel.model' --set "kernel.model=$work/cut.rv"
 ok $? "nor with a damaged one"
-start_agent --set "kernel.model=$work/kernel.rv" --set "kernel.shadow=$work/large.rv"
+start_agent --set "kernel.model=$work/kernel.rv" --set "kernel.shadow=$work/small.rv"
 ok $? "it starts with one for the kernel"
 status | grep -q '"model_why":"waits for rules that BPF LSM refuses by"'
 ok $? "status says that it is not in the kernel in observe mode"
@@ -104,10 +104,14 @@ ok $? "one for the judge alone empties the kernel's slot, and status says why"
 "$reeve" model quarantine "$models" --why test >/dev/null && hang_up
 wait_for 5 why 'waits for rules that BPF LSM refuses by'
 ok $? "a quarantine brings the last good one back in both"
-"$reeve" model promote "$models" "$work/large.rv" --why test >/dev/null && chmod 666 "$models"/*.rv && hang_up
+"$reeve" model promote "$models" "$work/small.rv" --why test >/dev/null && chmod 666 "$models"/*.rv && hang_up
 wait_for 5 why refused
 ok $? "what others could write does not get into the kernel"
 "$reeve" audit tail "$work/state/log" -n 200 | grep -q '"type":"kernel.model"'
 ok $? "each change of the slot is in the log"
+"$reeve" model list "$models" >"$work/list" && grep -q speaks "$work/list" && grep -q quarantined "$work/list" &&
+    grep -q 'the kernel: scores with it' "$work/list" &&
+    "$reeve" model list "$models" --json | grep '"speaks": true' | grep -q '"kernel": "scores with it"'
+ok $? "model list says who speaks and what the kernel does then"
 stop_agent
 finish

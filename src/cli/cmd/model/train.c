@@ -165,8 +165,8 @@ static bool take_head(struct arguments *arguments, const struct model_task *task
         fputs("--carry is for a behaviour model of the judge's\n", stderr);
         return false;
     }
-    kernel->trees = kernel->trees ? kernel->trees : 32;
-    kernel->depth = kernel->depth ? kernel->depth : 4;
+    kernel->trees = kernel->trees ? kernel->trees : 64;
+    kernel->depth = kernel->depth ? kernel->depth : 5;
     return true;
 }
 
@@ -189,9 +189,9 @@ static int run(int argc, char **argv, struct arguments *arguments)
           "behaviour: who scores; kernel: at LSM hooks, by the features that are kept there (default "
           "judge)",
           &arguments->head, 0, 0 },
-        { RV_OPTION_U64, 0, "trees", "N", "of each head for the kernel (default 32)",
+        { RV_OPTION_U64, 0, "trees", "N", "of each head for the kernel (default 64)",
           &arguments->kernel.trees, 1, 64 },
-        { RV_OPTION_U64, 0, "depth", "N", "of each head for the kernel (default 4)",
+        { RV_OPTION_U64, 0, "depth", "N", "of each head for the kernel (default 5)",
           &arguments->kernel.depth, 1, 5 },
         { RV_OPTION_STRING, 0, "carry", "FILE",
           "behaviour: the package of --head kernel that the kernel scores with while this one speaks",
