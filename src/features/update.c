@@ -775,32 +775,27 @@ static void take_syscalls(struct step *step)
     step->counted = true;
 }
 
+/** Whose it is, and nothing else: no feature counts it. */
+static void take_race(struct step *step)
+{
+    (void)step;
+}
+
 /* ---- Dispatch ---- */
 
 static void (*const takers[RV_EVENT_TYPE_END_])(struct step *step) = {
-    [RV_EVENT_PROCESS_FORK] = take_fork,
-    [RV_EVENT_PROCESS_EXEC] = take_exec,
-    [RV_EVENT_PROCESS_EXIT] = take_exit,
-    [RV_EVENT_PROCESS_CRED] = take_cred,
-    [RV_EVENT_PROCESS_PTRACE] = take_ptrace,
-    [RV_EVENT_PROCESS_SIGNAL] = take_signal,
-    [RV_EVENT_MEMORY_EXEC] = take_memory,
-    [RV_EVENT_FILE_OPEN] = take_open,
-    [RV_EVENT_FILE_RENAME] = take_rename,
-    [RV_EVENT_FILE_UNLINK] = take_unlink,
-    [RV_EVENT_FILE_LINK] = take_link,
-    [RV_EVENT_FILE_ATTR] = take_attr,
-    [RV_EVENT_FILE_TRUNCATE] = take_truncate,
-    [RV_EVENT_NET_CONNECT] = take_connect,
-    [RV_EVENT_NET_ACCEPT] = take_accept,
-    [RV_EVENT_NET_BIND] = take_bind,
-    [RV_EVENT_NET_LISTEN] = take_bind,
-    [RV_EVENT_KERNEL_MODULE] = take_kernel,
-    [RV_EVENT_KERNEL_BPF] = take_kernel,
-    [RV_EVENT_KERNEL_KEXEC] = take_kernel,
-    [RV_EVENT_MOUNT] = take_mount,
-    [RV_EVENT_NAMESPACE] = take_namespace,
-    [RV_EVENT_SYSCALLS] = take_syscalls,
+    [RV_EVENT_PROCESS_FORK] = take_fork,     [RV_EVENT_PROCESS_EXEC] = take_exec,
+    [RV_EVENT_PROCESS_EXIT] = take_exit,     [RV_EVENT_PROCESS_CRED] = take_cred,
+    [RV_EVENT_PROCESS_PTRACE] = take_ptrace, [RV_EVENT_PROCESS_SIGNAL] = take_signal,
+    [RV_EVENT_MEMORY_EXEC] = take_memory,    [RV_EVENT_PROCESS_RACE] = take_race,
+    [RV_EVENT_FILE_OPEN] = take_open,        [RV_EVENT_FILE_RENAME] = take_rename,
+    [RV_EVENT_FILE_UNLINK] = take_unlink,    [RV_EVENT_FILE_LINK] = take_link,
+    [RV_EVENT_FILE_ATTR] = take_attr,        [RV_EVENT_FILE_TRUNCATE] = take_truncate,
+    [RV_EVENT_NET_CONNECT] = take_connect,   [RV_EVENT_NET_ACCEPT] = take_accept,
+    [RV_EVENT_NET_BIND] = take_bind,         [RV_EVENT_NET_LISTEN] = take_bind,
+    [RV_EVENT_KERNEL_MODULE] = take_kernel,  [RV_EVENT_KERNEL_BPF] = take_kernel,
+    [RV_EVENT_KERNEL_KEXEC] = take_kernel,   [RV_EVENT_MOUNT] = take_mount,
+    [RV_EVENT_NAMESPACE] = take_namespace,   [RV_EVENT_SYSCALLS] = take_syscalls,
 }; /* loss and tamper change no process */
 
 static void note_time(struct rv_features *features, const struct rv_event *event)
