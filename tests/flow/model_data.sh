@@ -157,7 +157,7 @@ esac || { false; ok "a graph runs in ONNX Runtime"; }
 
 # ---- ADFA-LD: fit on all of normal_train and the first 1,500 of the other normal traces; test on
 # the rest, and on the last two of six attack runs. Floors stand a little below what this one split
-# gives (0.84 as recorded, 0.73 appended, 0.86 and 0.65 interleaved); docs/evaluation.md has the protocol ----
+# gives (0.83 as recorded, 0.72 appended, 0.84 and 0.62 interleaved); docs/evaluation.md has the protocol ----
 if [ -r "$data/adfa-ld/attack_A.tsv.gz" ]; then
     zcat "$data/adfa-ld/normal_validation_A.tsv.gz" >validation.tsv
     head -1501 validation.tsv >val_fit.tsv
@@ -167,9 +167,9 @@ if [ -r "$data/adfa-ld/attack_A.tsv.gz" ]; then
     "$reeve" model train --task sequence --normal "$data/adfa-ld/normal_train.tsv.gz" val_fit.tsv \
         -o one.rv >out 2>&1 &&
         "$reeve" model eval --model one.rv --normal val_test.tsv --attack att_test.tsv >out 2>&1 &&
-        floor "auc" 8700 && floor "detection at risk 200, as recorded" 1000 &&
+        floor "auc" 8800 && floor "detection at risk 200, as recorded" 1200 &&
         ceiling "false positives at risk 200" 120
-    ok "ADFA-LD one-class: area at least 0.87, 10 % found, at most 1.2 % false positives"
+    ok "ADFA-LD one-class: area at least 0.88, 12 % found, at most 1.2 % false positives"
     "$reeve" model train --task sequence --normal "$data/adfa-ld/normal_train.tsv.gz" val_fit.tsv \
         --attack att_fit.tsv -o two.rv >out 2>&1 &&
         "$reeve" model eval --model two.rv --normal val_test.tsv --attack att_test.tsv >out 2>&1 &&

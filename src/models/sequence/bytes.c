@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define FORMAT 3U
+#define FORMAT 4U
 
 static void save_forest(const struct rv_forest *forest, struct rv_buf *into)
 {

@@ -6,7 +6,7 @@
 
 #define SPEAKS_FROM 4.0 /* nats: below, a judge that can alarm alone leaves the order as it is */
 /* Nats of cost: what is left of the false alarms that the sum may raise. */
-#define MOST_ALARMS    0.3
+#define MOST_ALARMS    0.05
 #define HALF_ALARMS    0.7
 #define QUARTER_ALARMS 1.4
 #define SILENT         1.0 /* deviations */
@@ -51,6 +51,7 @@ void rv_sequence_margins(const struct rv_sequence_model *model, const struct rv_
     rv_usual_terms(&model->usual, odd, terms);
     ret_margins[RV_HEAD_ROOT] = beyond_usual(&model->usual, 0, odd->root, terms);
     ret_margins[RV_HEAD_UPPER] = beyond_usual(&model->usual, 1, odd->upper, terms);
+    ret_margins[RV_HEAD_FEW] = -odd->distinct;
     ret_margins[RV_HEAD_VARIETY] = odd->variety;
     ret_margins[RV_HEAD_WORST] = odd->worst;
     ret_margins[RV_HEAD_ORDER] = odd->order;
@@ -76,7 +77,7 @@ const struct rv_panel *rv_sequence_panel(const struct rv_sequence_model *model)
     };
     static const struct rv_panel one_class = {
         .heads = RV_HEAD_ONE_CLASS_,
-        .weight = { [RV_HEAD_ROOT] = 1, [RV_HEAD_UPPER] = 1 },
+        .weight = { [RV_HEAD_ROOT] = 1, [RV_HEAD_UPPER] = 1, [RV_HEAD_FEW] = 1 },
         .cost = { [RV_HEAD_VARIETY] = HALF_ALARMS,
                   [RV_HEAD_WORST] = QUARTER_ALARMS,
                   [RV_HEAD_ORDER] = QUARTER_ALARMS },

@@ -26,6 +26,7 @@
 enum rv_sequence_head {
     RV_HEAD_ROOT,    /* surprise beyond what is usual for its length and number of calls */
     RV_HEAD_UPPER,   /* the same of the upper quartile of its calls' surprise */
+    RV_HEAD_FEW,     /* few different calls, as in a loop */
     RV_HEAD_VARIETY, /* many different pairs of calls for its length */
     RV_HEAD_WORST,   /* surprise of the most surprising stretch */
     RV_HEAD_ORDER,   /* calls in an order that no program produces: interleaving */
