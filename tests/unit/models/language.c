@@ -133,6 +133,48 @@ static void what_a_login_or_server_starts_is_a_session_each(void **state)
     free_host(host);
 }
 
+/** A batch of deep watching: calls of one thread. */
+static void put_calls(struct host *host, uint32_t pid, uint32_t tid, uint8_t first)
+{
+    struct rv_event_syscalls *batch = stream_begin(&host->stream, pid, RV_EVENT_SYSCALLS);
+    uint8_t calls[64] = { 0 };
+
+    for (size_t i = 0; i < sizeof(calls); i += 2)
+        calls[i] = (uint8_t)(first + i % 8);
+    batch->header.tid = tid;
+    batch->count = sizeof(calls) / 2;
+    rv_event_put_str(&host->stream.builder, &batch->calls, rv_span(calls, sizeof(calls)),
+                     sizeof(calls));
+    stream_end(&host->stream);
+}
+
+static void system_calls_are_a_text_of_their_thread(void **state)
+{
+    const struct rv_task_options options = { .seed = 1 };
+    RV_AUTO(rv_language_free) struct rv_language *language = NULL;
+    struct rv_utterance *items = calloc(4000, sizeof(*items));
+    struct host *host;
+
+    assert_non_null(items);
+    for (uint32_t i = 0; i < 4000; i++) { /* normal threads make other calls than attacks do */
+        items[i] = (struct rv_utterance){
+            .session = 1 + i / 100, .source = i / 100, .attack = i >= 3000, .due = i % 4 == 0
+        };
+        items[i].symbol = rv_symbol_of_call((items[i].attack ? 100 : 10) + i % 4 * 2);
+    }
+    rv_assert_ok(rv_language_train(&language, items, 4000, &options));
+    host = new_host(language);
+    put_calls(host, 50, 50, 10);
+    put_calls(host, 50, 51, 10);
+    stream_open(&host->stream, 50, "/home/u/notes", RV_ACCESS_WRITE);
+    assert_true(host->highest.raw_q16 <= 0);
+    put_calls(host, 50, 51, 100);
+    assert_true(host->highest.raw_q16 > 8 * 65536);
+    assert_true(host->highest.said[0].symbol >= RV_SYMBOL_CALLS);
+    free_host(host);
+    free(items);
+}
+
 static void same_bytes_same_scores_and_damage_is_refused(void **state)
 {
     RV_AUTO(rv_language_free) struct rv_language *language = sessions_model(true);
@@ -217,6 +259,7 @@ int main(void)
         cmocka_unit_test(says_what_it_has_to_say_once),
         cmocka_unit_test(reasons_are_the_attack_in_words),
         cmocka_unit_test(what_a_login_or_server_starts_is_a_session_each),
+        cmocka_unit_test(system_calls_are_a_text_of_their_thread),
         cmocka_unit_test(same_bytes_same_scores_and_damage_is_refused),
         cmocka_unit_test(sessions_are_bounded),
         cmocka_unit_test(alpha_is_shared),
