@@ -7,7 +7,7 @@
 #
 # Needs root, mmdebstrap, a compiler, python3 and a network for the packages. On two busy cores: eight
 # minutes for the root file systems (kept), 15 for the recordings, 45 for the figures. With QUICK=1 two
-# hosts, two blocks of time and one seed: to see that it works, not for figures.
+# hosts, two blocks of time and one seed, in 20 minutes: to see that it works, not for figures.
 # usage: [QUICK=1] models/behaviour.sh REEVE OUT [IMAGES]   (REEVE: build/bin/reeve)
 set -eu
 here=$(dirname "$(realpath "$0")")/behaviour
