@@ -5,11 +5,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "opening.h"
+#include "protected.h"
 #include "provider.h"
+#include "roots.h"
 #include "self_rules.h"
 #include "sensors/sensors.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,7 +19,6 @@
 #include <unistd.h>
 
 #define PROTECTED_MAX 64
-#define ROOTS_MAX     16
 #define SNAPSHOT_MAX  ((size_t)512 * 1024)
 
 /** A mechanism of provider.h, opened. */
@@ -27,13 +27,6 @@ struct open_provider {
     void *handle; /* NULL: not open */
     bool broken;  /* it does not work here; said once */
     uint64_t carried;
-};
-
-/** Another root, by a process that lives under it. */
-struct root {
-    struct rv_process_key process;
-    dev_t dev;
-    ino_t inode;
 };
 
 struct rv_enforcer {
@@ -57,96 +50,19 @@ struct rv_enforcer {
 
     uint64_t scope[RV_SENSORS_SCOPE_MAX]; /* cgroup ids: what is watched; none: everything */
     size_t scope_count;
-    struct root roots[ROOTS_MAX]; /* pid 0: free; the oldest go */
-    uint32_t root_count;
+    struct rv_roots roots;
     struct rv_process_key own[PROTECTED_MAX]; /* processes of ours, the oldest go */
     uint32_t own_count;
 };
 
 /* ---- Providers ---- */
 
-static const char *const protected_programs[] = {
-    "/usr/sbin/sshd",
-    "/usr/lib/systemd/systemd",
-    "/usr/bin/dbus-daemon",
-    "/usr/bin/containerd",
-    "/usr/bin/dockerd",
-    "/usr/bin/containerd-shim-runc-v2",
-    "/usr/bin/podman",
-    "/usr/bin/conmon",
-    "/usr/lib/systemd/systemd-logind",
-    "/usr/lib/systemd/systemd-journald",
-};
-
-static void protect_one(const struct open_provider *provider, struct rv_process_key key,
-                        bool guarded)
-{
-    int r = provider->does->protect ? provider->does->protect(provider->handle, key, guarded) : 0;
-
-    if (r < 0 && r != -ESRCH && guarded)
-        rv_warning("our process %" PRIu32 " could not be protected from %s: %s", key.tgid,
-                   rv_mechanism_name(provider->does->mechanism), strerror(-r));
-    else if (r < 0)
-        rv_debug("process %" PRIu32 " could not be protected: %s", key.tgid, strerror(-r));
-}
-
-/** pid 1 and those above us, the session that started us included: never refused anything. */
-static void protect_above(const struct open_provider *provider)
-{
-    struct rv_process_key key;
-    pid_t pid = getppid();
-
-    if (rv_process_key_of(1, &key) == 0)
-        protect_one(provider, key, false);
-    for (int depth = 0; pid > 1 && depth < 64; depth++) {
-        if (rv_process_key_of(pid, &key) < 0 || rv_process_parent_of(pid, &pid) < 0)
-            return;
-        protect_one(provider, key, false);
-    }
-}
-
-static bool is_protected_program(const char *path)
-{
-    for (size_t i = 0; i < RV_COUNT(protected_programs); i++) {
-        if (rv_streq(protected_programs[i], path))
-            return true;
-    }
-    return false;
-}
-
-/** Processes that run a program which a host needs to be reached and mended. */
-static void protect_running(const struct open_provider *provider)
-{
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-
-    while (proc && (entry = readdir(proc))) {
-        char link[64], path[PATH_MAX];
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        struct rv_process_key key;
-        ssize_t len;
-
-        if (pid <= 1)
-            continue;
-        (void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-        len = readlink(link, path, sizeof(path) - 1);
-        if (len <= 0)
-            continue;
-        path[len] = '\0';
-        if (is_protected_program(path) && rv_process_key_of(pid, &key) == 0)
-            protect_one(provider, key, false);
-    }
-    if (proc)
-        (void)closedir(proc);
-}
-
 /** Programs under another root are of a kind, too. */
-static void know_root(const struct open_provider *provider, const struct root *root)
+static void know_root(const struct open_provider *provider, const struct rv_root *root)
 {
-    char path[40];
+    char path[RV_ROOT_PATH_MAX];
 
-    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/root", root->process.tgid);
-    if (root->process.tgid && provider->does->know_root(provider->handle, path) < 0)
+    if (provider->does->know_root(provider->handle, rv_root_path(root, path)) < 0)
         rv_debug("not all programs under the root of process %" PRIu32 " could be told by kind",
                  root->process.tgid);
 }
@@ -158,11 +74,12 @@ static void settle(struct rv_enforcer *enforcer, struct open_provider *provider)
         rv_error("%s could not be told of the emergency stop",
                  rv_mechanism_name(provider->does->mechanism));
     for (uint32_t i = 0; i < rv_min_u64(enforcer->own_count, PROTECTED_MAX); i++)
-        protect_one(provider, enforcer->own[i], true);
-    protect_above(provider);
-    protect_running(provider);
-    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++)
-        know_root(provider, &enforcer->roots[i]);
+        rv_protect(provider->does, provider->handle, enforcer->own[i], true);
+    rv_protect_host(provider->does, provider->handle);
+    for (size_t i = 0; i < RV_COUNT(enforcer->roots.items); i++) {
+        if (rv_root_is_known(&enforcer->roots.items[i]))
+            know_root(provider, &enforcer->roots.items[i]);
+    }
     if (provider->does->ask_through)
         provider->does->ask_through(provider->handle, enforcer->ask_fd);
 }
@@ -283,32 +200,7 @@ static int tell_record(void *context, const struct rv_refusal_record *record)
     return 0;
 }
 
-/* ---- Other roots ---- */
-
-/**
- * Where a path leads under another root, as long as its process lives.
- * @return false: it is too long, or there is no folder there that could hold it.
- */
-static bool path_under(const struct root *root, const char *path, char to[RV_RULE_TEXT_MAX])
-{
-    int len = snprintf(to, RV_RULE_TEXT_MAX, "/proc/%" PRIu32 "/root%s", root->process.tgid, path);
-    char *slash;
-    bool there;
-
-    if (len <= 0 || len >= (int)RV_RULE_TEXT_MAX)
-        return false;
-    slash = strrchr(to, '/');
-    *slash = '\0';
-    there = access(to, F_OK) == 0;
-    *slash = '/';
-    return there;
-}
-
-static bool is_path(const struct rv_rule_term *term)
-{
-    return term->subject == RV_TERM_PROGRAM || term->subject == RV_TERM_LINEAGE ||
-           term->subject == RV_TERM_FILE || term->subject == RV_TERM_FOLDER;
-}
+/* ---- Sets of rules ---- */
 
 /** Where only some cgroups are watched, only they are refused anything. */
 static void add_scope(const struct rv_enforcer *enforcer, struct rv_rule *rule)
@@ -325,40 +217,6 @@ static void add_scope(const struct rv_enforcer *enforcer, struct rv_rule *rule)
             .number = enforcer->scope[i],
         };
 }
-
-/** A rule's paths again under each other root, as far as there is room for them. */
-static void add_roots(const struct rv_enforcer *enforcer, struct rv_rule *rule)
-{
-    uint32_t own = rule->term_count;
-
-    for (uint32_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
-        if (!enforcer->roots[i].process.tgid)
-            continue;
-        for (uint32_t k = 0; k < own && rule->term_count < RV_RULE_TERMS_MAX; k++) {
-            struct rv_rule_term *copy = &rule->terms[rule->term_count];
-
-            if (!is_path(&rule->terms[k]))
-                continue;
-            *copy = rule->terms[k];
-            rule->term_count += path_under(&enforcer->roots[i], rule->terms[k].text, copy->text);
-        }
-    }
-}
-
-static void forget_dead_roots(struct rv_enforcer *enforcer)
-{
-    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
-        RV_AUTO(rv_closep) int pidfd = -1;
-
-        if (!enforcer->roots[i].process.tgid)
-            continue;
-        pidfd = rv_process_open(enforcer->roots[i].process);
-        if (pidfd < 0)
-            enforcer->roots[i] = (struct root){ 0 };
-    }
-}
-
-/* ---- Sets of rules ---- */
 
 /** The rules that keep Reeve itself, behind those of the policy. @return how many there are then.
  */
@@ -398,11 +256,11 @@ static void put_in_place(struct rv_enforcer *enforcer)
         tell_state(enforcer);
         return;
     }
-    forget_dead_roots(enforcer);
+    rv_roots_forget_dead(&enforcer->roots);
     memcpy(enforcer->rooted, enforcer->rules, count * sizeof(*enforcer->rules));
     for (uint32_t i = 0; i < count; i++) {
         add_scope(enforcer, &enforcer->rooted[i]);
-        add_roots(enforcer, &enforcer->rooted[i]);
+        rv_roots_extend(&enforcer->roots, &enforcer->rooted[i]);
     }
     with_self = add_self(enforcer, count);
     state->error = 0;
@@ -721,28 +579,15 @@ void rv_enforcer_drain(struct rv_enforcer *enforcer)
 
 void rv_enforcer_root(struct rv_enforcer *enforcer, pid_t pid)
 {
-    struct root root = { 0 };
-    struct stat here, there;
-    char path[40];
+    const struct rv_root *root = rv_roots_meet(&enforcer->roots, pid);
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/root", pid);
-    if (rv_process_key_of(pid, &root.process) < 0 || stat("/", &here) < 0 ||
-        stat(path, &there) < 0 || (here.st_dev == there.st_dev && here.st_ino == there.st_ino))
+    if (!root)
         return;
-    forget_dead_roots(enforcer);
     rv_debug("process %d lives under another root", pid);
-    for (size_t i = 0; i < RV_COUNT(enforcer->roots); i++) {
-        if (enforcer->roots[i].process.tgid && enforcer->roots[i].dev == there.st_dev &&
-            enforcer->roots[i].inode == there.st_ino)
-            return;
-    }
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         if (enforcer->providers[i].handle)
-            know_root(&enforcer->providers[i], &root);
+            know_root(&enforcer->providers[i], root);
     }
-    root.dev = there.st_dev;
-    root.inode = there.st_ino;
-    enforcer->roots[enforcer->root_count++ % RV_COUNT(enforcer->roots)] = root;
     if (enforcer->received > 0 && enforcer->received == enforcer->coming.count)
         put_in_place(enforcer);
 }
@@ -758,7 +603,7 @@ void rv_enforcer_protect(struct rv_enforcer *enforcer, pid_t pid)
         rv_debug("process %d has ended before it could be protected", pid);
     for (size_t i = 0; i < enforcer->provider_count; i++) {
         if (enforcer->providers[i].handle)
-            protect_one(&enforcer->providers[i], key, true);
+            rv_protect(enforcer->providers[i].does, enforcer->providers[i].handle, key, true);
     }
 }
 
