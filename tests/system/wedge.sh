@@ -190,6 +190,7 @@ if [ -w "$memory/$limit" ]; then
     echo "$victim" >"$memory/cgroup.procs"
     i=0
     while ! gone "$victim" && [ $i -lt 150 ]; do
+        kill -HUP "$victim" 2>/dev/null # reading policies again takes memory, events need not
         inside sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true "$i"; done'
         can_read plain || ok 1 "judge without memory: openers go on"
         i=$((i + 1))
