@@ -27,6 +27,7 @@
 #define GROUND  "/tmp/witness"
 #define CGROUP  "/sys/fs/cgroup/witness"
 #define WAIT_NS (90 * RV_NS_PER_S)
+#define TEXT    "text\n" /* printable, or an exec would ask for a module of its kind */
 #define WORKERS 3
 #define TIMES   40
 
@@ -85,8 +86,8 @@ static int set_up_all(void **state)
     *state = &fixture;
     (void)mkdir(CGROUP, 0700);
     (void)mkdir(GROUND, 0755);
-    make_file(GROUND "/one", 0755, "one");
-    make_file(GROUND "/two", 0755, "two");
+    make_file(GROUND "/one", 0755, TEXT);
+    make_file(GROUND "/two", 0755, TEXT);
     if (symlink("one", GROUND "/link") < 0 && errno != EEXIST)
         return -1;
     make_file(GROUND "/script", 0755, "#!/bin/busybox true\n");
