@@ -28,8 +28,8 @@ run: all ## install what is missing, build, watch this host in observe mode
 test: all $(B)/dev/build.ninja ## everything this machine allows
 	@tests/run $(B)/dev $(B)/rel
 
-test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about a quarter of an hour)
-	@$(MESON) test -C $(B)/rel --suite vm --num-processes 1 --verbose
+test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about ten minutes)
+	@$(MESON) test -C $(B)/rel --suite vm --num-processes 2 --verbose
 
 demo: all ## real attacks and their benign twins in a sandbox
 	@exec $(B)/rel/tests/demo/demo $(abspath $(B)/rel/src/agent/reeve-agent $(B)/rel/tests/demo/acts) \
