@@ -28,7 +28,7 @@ run: all ## install what is missing, build, watch this host in observe mode
 test: all $(B)/dev/build.ninja ## everything this machine allows
 	@tests/run $(B)/dev $(B)/rel
 
-test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about ten minutes)
+test-vm: all ## enforcement on Debian's 6.1 and 6.12 kernels under QEMU (about five minutes on two free cores)
 	@$(MESON) test -C $(B)/rel --suite vm --num-processes 2 --verbose
 
 demo: all ## real attacks and their benign twins in a sandbox
